@@ -1,0 +1,59 @@
+# Two commands matter: `make serve` and `make test`. Each sets up all that it needs in .venv by itself.
+SHELL := /bin/sh
+PORT ?= 8000
+HOST ?= 127.0.0.1
+DATA ?= ../shared/data/nhcd.zip
+BIN := .venv/bin
+
+# The first Python 3.11 to 3.13 that runs: a name on the path may be a shim of one that is not installed.
+PYTHON ?= $(shell for python in python3.12 python3.13 python3.11 python3 python; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& { echo $$python; break; }; done)
+
+# make serve RUNTIME=tensorflow installs TensorFlow and serves on it; otherwise serving installs none.
+ifeq ($(RUNTIME),tensorflow)
+SERVE_LOCK := tensorflow
+export AKSHAR_RUNTIME := tensorflow
+else
+SERVE_LOCK := serve
+endif
+
+.PHONY: help serve test lint format train evaluate lock clean
+help:  ## Show this list.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+serve: .venv/.$(SERVE_LOCK)  ## Serve on PORT (8000); RUNTIME=tensorflow serves on TensorFlow.
+	$(BIN)/akshar serve --host $(HOST) --port $(PORT)
+
+test: .venv/.dev  ## Run all tests.
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/.dev  ## Check style, types and the Dockerfile.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
+
+format: .venv/.dev  ## Mend what style checks can mend.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+train: .venv/.dev  ## Train from DATA and write artifacts/; resumes where it was interrupted.
+	$(BIN)/python -m training train --data $(DATA) $(ARGS)
+
+evaluate: .venv/.dev  ## Score artifacts/ on the test part of DATA.
+	$(BIN)/python -m training evaluate --data $(DATA) $(ARGS)
+
+lock: .venv/.dev  ## Resolve pyproject.toml anew into locks/ (ARGS=--upgrade for newer releases).
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh locks/compile.sh $(ARGS)
+
+clean:  ## Remove the environment and all caches.
+	rm -rf .venv .training .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# One environment per lock, all in .venv; a stamp says that a lock is installed.
+.venv/.%: locks/%.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 to 3.13 found; name one with PYTHON=..." >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
