@@ -1,0 +1,1 @@
+"""The service: reads handwritten Devanagari characters."""
