@@ -1,0 +1,204 @@
+"""The folder of artifacts: its manifest, the check of its digests, and the loading of its heads.
+
+Pickles run code when loaded, so nothing is unpickled before its bytes have matched the manifest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import joblib
+import sklearn
+from pydantic import BaseModel, ConfigDict, ValidationError
+from sklearn.svm import SVC
+
+from app.catalogue import CharacterClass
+
+SCHEMA_VERSION: Final = 1
+MANIFEST: Final = "manifest.json"
+ONNX: Final = "extractor.onnx"
+KERAS: Final = "extractor.keras"
+
+
+class BundleError(Exception):
+    """Artifacts that cannot be served; the text is one line that names the file and the mend."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileEntry(_Model):
+    """A file of the bundle: its digest (hexadecimal sha256) and size in bytes."""
+
+    sha256: str
+    bytes: int
+
+
+class ClassEntry(_Model):
+    """One class of a family; see `app.catalogue.CharacterClass`."""
+
+    class_id: int
+    character: str
+    codepoints: list[str]
+    romanization: str
+    label: str
+
+    @classmethod
+    def of(cls, entry: CharacterClass) -> ClassEntry:
+        """A class of the catalogue as the manifest writes it."""
+        return cls(
+            class_id=entry.class_id,
+            character=entry.character,
+            codepoints=entry.codepoints,
+            romanization=entry.romanization,
+            label=entry.label,
+        )
+
+
+class FamilyEntry(_Model):
+    """A family: the file of its head, its classes, and the head's hyperparameters and search."""
+
+    head: str
+    classes: list[ClassEntry]
+    svc: dict[str, Any]
+
+
+class Score(_Model):
+    """Accuracy over ``n`` images, of which ``correct`` were right."""
+
+    accuracy: float
+    correct: int
+    n: int
+
+
+class DataEntry(_Model):
+    """What the models were trained on. ``digest`` is `training.data.Dataset.digest`."""
+
+    name: str
+    digest: str
+    images: int
+
+
+class SplitEntry(_Model):
+    """How the data were parted; ``test_names`` is `training.protocols.names_digest` of the test part."""
+
+    protocol: str
+    seed: int
+    sizes: dict[str, int]
+    test_names: str
+
+
+class Manifest(_Model):
+    """``manifest.json``: all that an app or a person must know of the artifacts beside it."""
+
+    schema_version: int
+    model_version: str
+    features: int
+    files: dict[str, FileEntry]
+    families: dict[str, FamilyEntry]
+    versions: dict[str, str]
+    data: DataEntry
+    split: SplitEntry
+    recipe: dict[str, Any]
+    scores: dict[str, dict[str, Score]]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Verified artifacts.
+
+    Attributes:
+        folder: where they lie.
+        manifest: what they are.
+        onnx: the extractor as an ONNX model, serialised.
+        heads: the SVC of each family, as scikit-learn pickled it.
+    """
+
+    folder: Path
+    manifest: Manifest
+    onnx: bytes
+    heads: dict[str, SVC]
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Verify every file of a bundle against its manifest, then load the heads.
+
+    Raises:
+        BundleError: a file is missing, truncated or altered, the manifest cannot be read, or the installed
+            scikit-learn is not the one that pickled the heads.
+    """
+    manifest = read_manifest(folder)
+    files = {name: _verified(folder / name, entry) for name, entry in manifest.files.items()}
+    for name in (ONNX, KERAS, *(family.head for family in manifest.families.values())):
+        if name not in files:
+            raise BundleError(f"{folder / MANIFEST}: lists no digest of {name}; {_MEND}")
+    pickled_by = manifest.versions.get("scikit-learn")
+    if sklearn.__version__ != pickled_by:
+        raise BundleError(
+            f"{folder / MANIFEST}: the heads were pickled by scikit-learn {pickled_by}, but {sklearn.__version__} is "
+            f"installed; install scikit-learn=={pickled_by}, or retrain with `make train`."
+        )
+    heads = {name: _unpickle(folder / family.head, files[family.head]) for name, family in manifest.families.items()}
+    return Bundle(folder, manifest, files[ONNX], heads)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and validate ``manifest.json``.
+
+    Raises:
+        BundleError: it is missing, malformed, or of another schema version.
+    """
+    path = folder / MANIFEST
+    try:
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror}); {_MEND}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise BundleError(f"{path}: {where}: {first['msg']}; {_MEND}") from None
+    if manifest.schema_version != SCHEMA_VERSION:
+        raise BundleError(
+            f"{path}: has schema version {manifest.schema_version}, but this release reads {SCHEMA_VERSION}; "
+            "install the release that wrote it, or retrain with `make train`."
+        )
+    return manifest
+
+
+_MEND: Final = "restore it from the release (`git checkout artifacts`), or retrain with `make train`."
+
+
+def file_entry(path: Path) -> FileEntry:
+    """The manifest's entry of a file."""
+    data = path.read_bytes()
+    return FileEntry(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+
+
+def _verified(path: Path, entry: FileEntry) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror}); {_MEND}") from None
+    if len(data) != entry.bytes:
+        raise BundleError(f"{path}: has {len(data)} bytes, the manifest says {entry.bytes}; {_MEND}")
+    if hashlib.sha256(data).hexdigest() != entry.sha256:
+        raise BundleError(f"{path}: its sha256 is not the manifest's, so it was altered; {_MEND}")
+    return data
+
+
+def _unpickle(path: Path, data: bytes) -> SVC:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            head = joblib.load(io.BytesIO(data))
+        except Exception as error:  # Whatever a pickle of another library's version may raise.
+            raise BundleError(f"{path}: cannot be unpickled ({type(error).__name__}: {error}); {_MEND}") from None
+    if not isinstance(head, SVC):
+        raise BundleError(f"{path}: holds a {type(head).__name__}, not an SVC; {_MEND}")
+    return head

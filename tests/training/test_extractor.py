@@ -1,0 +1,97 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from training.augment import Augmentation
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
+]
+
+
+def small_recipe(**changes: Any) -> Any:
+    from training.extractor import Recipe
+
+    return Recipe(**{"channels": (4, 6, 8), "epochs": 2, "batch": 32, "augmentation": Augmentation(), **changes})
+
+
+def patterns(n: int = 128) -> tuple[np.ndarray, np.ndarray]:
+    """Four easy classes: a bar in one of four places."""
+    labels = np.arange(n) % 4
+    glyphs = np.random.default_rng(0).uniform(0, 0.2, (n, 32, 32)).astype(np.float32)
+    for row, label in enumerate(labels):
+        glyphs[row, 4 + 6 * label : 8 + 6 * label, 4:28] = 1
+    return glyphs, labels.astype(np.int64)
+
+
+def test_the_full_network_has_as_many_parameters_as_its_recipe_says() -> None:
+    from training.extractor import Recipe, build
+
+    network = build(Recipe())
+    assert network.count_params() == 980_498
+    assert network.output_shape == (None, 58)
+
+
+def test_freezing_leaves_512_features_and_nothing_to_train() -> None:
+    from training.extractor import build, freeze
+
+    extractor = freeze(build(small_recipe()))
+    assert extractor.output_shape == (None, 512)
+    assert not extractor.trainable_weights
+
+
+def test_batches_depend_on_seed_epoch_and_index_alone() -> None:
+    from training.extractor import AugmentedBatches
+
+    a, b = (AugmentedBatches(*patterns(), small_recipe(), seed=3) for _ in range(2))
+    a.start_epoch(5)
+    b[0]
+    b.start_epoch(5)
+    np.testing.assert_array_equal(a[2][0], b[2][0])
+    first = a[0][1].tolist()
+    a.start_epoch(6)
+    assert a[0][1].tolist() != first
+    assert np.bincount(np.concatenate([a[i][1] for i in range(len(a))])).tolist() == [32] * 4
+
+
+def test_it_learns_and_an_interrupted_training_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import keras
+
+    from training import extractor
+
+    recipe = small_recipe(epochs=6, augmentation=Augmentation(shift=1, elastic=0))
+    epochs: list[int] = []
+
+    class InterruptionError(Exception):
+        pass
+
+    real = extractor.AugmentedBatches.start_epoch
+
+    def counted(self: Any, epoch: int) -> None:
+        if hasattr(self, "_order"):  # Called by the training, not by the constructor.
+            epochs.append(epoch)
+            if epochs == [0, 1, 2, 3]:
+                raise InterruptionError
+        real(self, epoch)
+
+    monkeypatch.setattr(extractor.AugmentedBatches, "start_epoch", counted)
+
+    def run() -> Any:
+        return extractor.train(patterns(), patterns(64), recipe, 1, tmp_path, verbose=0)
+
+    with pytest.raises(InterruptionError):
+        run()
+    classifier = run()
+    assert epochs == [0, 1, 2, 3, 3, 4, 5]
+    lines = (tmp_path / "history.csv").read_text().splitlines()
+    assert [line.partition(",")[0] for line in lines] == ["epoch", "0", "1", "2", "3", "4", "5"]
+
+    glyphs, labels = patterns(64)
+    logits = keras.ops.convert_to_numpy(classifier(glyphs[..., None], training=False))
+    assert (logits.argmax(1) == labels).mean() > 0.9
+
+    with pytest.raises(ValueError, match="another recipe or seed"):
+        extractor.train(patterns(), patterns(64), recipe, 2, tmp_path, verbose=0)

@@ -1,0 +1,1 @@
+"""Offline training: from the data sets to the artifacts that `app` serves."""

@@ -1,0 +1,163 @@
+"""Reads the data sets from the zip files or folders that people download.
+
+Two layouts are known, wherever in the zip or folder they begin:
+
+* NHCD: ``<family>/<class>/<writer>_<n>.jpg`` with the families ``numerals``, ``vowels`` and ``consonants``;
+* DHCD: ``character_<1-36>/*.png`` and ``digit_<0-9>/*.png``, with or without a name after the number
+  (``character_1_ka``), under ``Train`` or ``Test`` or neither.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from app.catalogue import CATALOGUE, joint_index
+from app.imaging import SIZE, ImageError, read_glyph
+
+_IMAGE = re.compile(r"\.(jpe?g|png|bmp|webp|gif)$", re.IGNORECASE)
+_NHCD = re.compile(r"(?:^|/)(numerals|vowels|consonants)/(\d+)/([^/]+)$")
+_DHCD = re.compile(r"(?:^|/)(?:(?:Train|Test)/)?(character|digit)_(\d+)(?:_[^/]*)?/([^/]+)$")
+_DHCD_FAMILY = {"character": "consonants", "digit": "numerals"}
+
+
+class DatasetError(Exception):
+    """A path that holds no data set that can be read; the text says what is wrong and what was expected."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Glyphs and what is known of each, in the order family, class number, file name.
+
+    Attributes:
+        glyphs: canonical glyphs, shape (n, 32, 32), float32, ink 1 and paper 0.
+        family: family of each, shape (n,).
+        class_id: class number within the family, shape (n,).
+        writer: the writer's number where the file name tells it (NHCD), else "", shape (n,).
+        name: ``<family>/<class>/<file>`` (NHCD) or the path within the archive (DHCD), shape (n,).
+        content: sha256 of each image file, hexadecimal, shape (n,).
+    """
+
+    glyphs: npt.NDArray[np.float32]
+    family: npt.NDArray[np.str_]
+    class_id: npt.NDArray[np.int64]
+    writer: npt.NDArray[np.str_]
+    name: npt.NDArray[np.str_]
+    content: npt.NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+    def __getitem__(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_] | slice) -> Dataset:
+        return Dataset(**{field: getattr(self, field)[rows] for field in self.__dataclass_fields__})
+
+    @property
+    def joint(self) -> npt.NDArray[np.int64]:
+        """Joint index (0 to 57) of each image, shape (n,)."""
+        return np.array([joint_index(f, int(c)) for f, c in zip(self.family, self.class_id, strict=True)], np.int64)
+
+    @property
+    def digest(self) -> str:
+        """One sha256 over names and contents: the same images give the same digest, zipped or extracted."""
+        lines = sorted(f"{c}  {n}\n" for n, c in zip(self.name, self.content, strict=True))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+@dataclass(frozen=True, order=True)
+class _Entry:
+    """Where one image belongs; the order of the fields is the order of a data set's rows."""
+
+    family_rank: int
+    class_id: int
+    file: str
+    name: str
+    path: str
+
+    @property
+    def family(self) -> str:
+        return list(CATALOGUE)[self.family_rank]
+
+    @property
+    def writer(self) -> str:
+        match = re.match(r"(\d{3})_", self.file)
+        return match[1] if match else ""
+
+
+def read_dataset(path: Path | str) -> Dataset:
+    """Read NHCD or DHCD from a zip file or an extracted folder.
+
+    Raises:
+        DatasetError: the path does not exist, is no zip or folder, holds neither layout, has a class number or an
+            image that cannot be right, or lacks a class of a family that it has.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DatasetError(f"{path}: no such file or folder.")
+    if path.is_dir():
+        names = [p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()]
+        return _assemble(path, names, lambda name: (path / name).read_bytes())
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _assemble(path, archive.namelist(), archive.read)
+    except zipfile.BadZipFile as error:
+        raise DatasetError(f"{path}: neither a folder nor a readable zip file ({error}).") from None
+
+
+def _assemble(source: Path, names: list[str], read: Callable[[str], bytes]) -> Dataset:
+    entries = sorted(entry for name in names if (entry := _place(source, name)))
+    if not entries:
+        raise DatasetError(
+            f"{source}: no images in a known layout among {len(names)} files. Expected NHCD "
+            "(numerals/0/001_01.jpg, vowels/1/..., consonants/1/...) or DHCD (character_1/*.png, digit_0/*.png)."
+        )
+    _check_complete(source, entries)
+    glyphs = np.empty((len(entries), SIZE, SIZE), np.float32)
+    content = []
+    for row, entry in enumerate(entries):
+        data = read(entry.path)
+        content.append(hashlib.sha256(data).hexdigest())
+        try:
+            glyphs[row] = read_glyph(data)
+        except ImageError as error:
+            raise DatasetError(f"{source}: {entry.path}: {error.detail}") from None
+    return Dataset(
+        glyphs=glyphs,
+        family=np.array([e.family for e in entries]),
+        class_id=np.array([e.class_id for e in entries], np.int64),
+        writer=np.array([e.writer for e in entries]),
+        name=np.array([e.name for e in entries]),
+        content=np.array(content),
+    )
+
+
+def _place(source: Path, path: str) -> _Entry | None:
+    """The family and class of a file by its path, or None for what is no image of either layout."""
+    if not _IMAGE.search(path) or path.rpartition("/")[2].startswith("."):
+        return None
+    if match := _NHCD.search(path):
+        family, number, file = match.groups()
+        name = f"{family}/{number}/{file}"
+    elif match := _DHCD.search(path):
+        kind, number, file = match.groups()
+        family, name = _DHCD_FAMILY[kind], match[0].removeprefix("/")
+    else:
+        return None
+    class_id = int(number)
+    if class_id not in {c.class_id for c in CATALOGUE[family]}:
+        raise DatasetError(f"{source}: {path}: {family} has no class {class_id}.")
+    return _Entry(list(CATALOGUE).index(family), class_id, file, name, path)
+
+
+def _check_complete(source: Path, entries: list[_Entry]) -> None:
+    found = {(e.family, e.class_id) for e in entries}
+    for family in {e.family for e in entries}:
+        missing = [c.class_id for c in CATALOGUE[family] if (family, c.class_id) not in found]
+        if missing:
+            raise DatasetError(f"{source}: {family} lacks the classes {missing}; is the copy complete?")

@@ -1,0 +1,196 @@
+"""The network: learns all 58 classes at once, then loses its last layers and freezes into 512 features.
+
+Written against Keras 3 alone: ``KERAS_BACKEND`` chooses TensorFlow, JAX or PyTorch.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import layers
+
+from app.catalogue import JOINT_CLASSES
+from app.imaging import SIZE
+from training.augment import Augmentation, Batch
+
+FEATURES = 512
+_FEATURE_LAYER = "features"
+_MOMENTUM = 0.95  # An epoch has some 70 steps: the default 0.99 would not catch up with the weights within one.
+
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides a training, beside data and seed.
+
+    Attributes:
+        channels: output channels of the three stages.
+        epochs: passes over the training part.
+        batch: images a step.
+        learning_rate: the peak, reached after two epochs, left along a cosine.
+        weight_decay: decoupled (AdamW), not on normalisation or biases.
+        label_smoothing: share of the target spread over all classes.
+        dropout: before the last layer.
+        augmentation: its strengths.
+    """
+
+    channels: tuple[int, int, int] = (24, 48, 96)
+    epochs: int = 45
+    batch: int = 128
+    learning_rate: float = 2e-3
+    weight_decay: float = 2e-2
+    label_smoothing: float = 0.1
+    dropout: float = 0.5
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+def build(recipe: Recipe) -> keras.Model:
+    """The classifier: glyphs (n, 32, 32, 1) to logits (n, 58), after three stages of two convolutions."""
+    glyph = keras.Input((SIZE, SIZE, 1), name="glyph")
+    x = glyph
+    for channels in recipe.channels:  # 32 -> 16 -> 8 -> 4 pixels a side
+        for _ in range(2):
+            x = layers.Conv2D(channels, 3, padding="same", use_bias=False)(x)
+            x = layers.BatchNormalization(momentum=_MOMENTUM)(x)
+            x = layers.ReLU()(x)
+        x = layers.MaxPooling2D()(x)
+    x = layers.Flatten()(x)
+    x = layers.Dense(FEATURES, use_bias=False)(x)
+    x = layers.BatchNormalization(momentum=_MOMENTUM)(x)
+    x = layers.ReLU(name=_FEATURE_LAYER)(x)
+    x = layers.Dropout(recipe.dropout)(x)
+    return keras.Model(glyph, layers.Dense(JOINT_CLASSES, name="logits")(x), name="akshar")
+
+
+def freeze(classifier: keras.Model) -> keras.Model:
+    """The extractor: the classifier without its last layers, weights shared and frozen. (n, 32, 32, 1) to (n, 512)."""
+    extractor = keras.Model(classifier.input, classifier.get_layer(_FEATURE_LAYER).output, name="akshar_extractor")
+    extractor.trainable = False
+    return extractor
+
+
+class AugmentedBatches(keras.utils.PyDataset):
+    """Shuffled, augmented batches, each decided by seed, epoch and index alone, so that a resumed run repeats them."""
+
+    def __init__(self, glyphs: Batch, joint: Labels, recipe: Recipe, seed: int) -> None:
+        super().__init__(workers=1)
+        self._glyphs, self._joint, self._recipe, self._seed = glyphs, joint, recipe, seed
+        self.start_epoch(0)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Shuffle anew; called before each epoch's first batch."""
+        self._epoch = epoch
+        self._order = np.random.default_rng([self._seed, epoch]).permutation(len(self._joint))
+
+    def __len__(self) -> int:
+        # A short last batch would unsettle batch normalisation; the next epoch's shuffle brings its images in.
+        return max(1, len(self._joint) // self._recipe.batch)
+
+    def __getitem__(self, index: int) -> tuple[npt.NDArray[np.float32], Labels]:
+        rows = self._order[index * self._recipe.batch : (index + 1) * self._recipe.batch]
+        rng = np.random.default_rng([self._seed, self._epoch, index])
+        return self._recipe.augmentation(self._glyphs[rows], rng)[..., None], self._joint[rows]
+
+
+def train(
+    training: tuple[Batch, Labels],
+    validation: tuple[Batch, Labels],
+    recipe: Recipe,
+    seed: int,
+    folder: Path,
+    verbose: int = 1,
+) -> keras.Model:
+    """Train the classifier and return it with the weights of its best validation loss.
+
+    Each epoch leaves its state in ``folder``; called again with the same arguments after an interruption, training
+    goes on from the last whole epoch. Progress is Keras's bar (``verbose=1``) or a line per epoch (2).
+
+    Args:
+        training: glyphs (n, 32, 32) and joint indices (n,).
+        validation: the same, never augmented; chooses the epoch that is kept.
+        recipe: see `Recipe`.
+        seed: of the weights, the order of the images and their augmentation.
+        folder: for the states and ``history.csv`` (loss and accuracy by epoch).
+        verbose: Keras's: 1 for a bar, 2 for a line an epoch, 0 for silence.
+
+    Raises:
+        ValueError: ``folder`` holds the states of another recipe or seed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _claim(folder, recipe, seed)
+    history, best = folder / "history.csv", folder / "best.keras"
+    keras.utils.set_random_seed(seed)
+    batches = AugmentedBatches(*training, recipe, seed)
+    classifier = build(recipe)
+    classifier.compile(
+        optimizer=_optimizer(recipe, steps=recipe.epochs * len(batches), warmup=2 * len(batches)),
+        loss=_smoothed_crossentropy(recipe.label_smoothing),
+        metrics=["accuracy"],
+        # XLA halves the time on CPUs, where "auto" leaves it off; PyTorch's counterpart would need a C compiler.
+        jit_compile=keras.backend.backend() != "torch",
+    )
+    classifier.fit(
+        batches,
+        validation_data=(validation[0][..., None], validation[1]),
+        validation_batch_size=512,
+        epochs=recipe.epochs,
+        verbose=verbose,
+        callbacks=[
+            keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start_epoch(epoch)),
+            keras.callbacks.CSVLogger(str(history), append=True),
+            keras.callbacks.ModelCheckpoint(
+                str(best), monitor="val_loss", save_best_only=True, initial_value_threshold=_least_loss(history)
+            ),
+            # Last, so that a state is only kept once the epoch's line and best weights are.
+            keras.callbacks.BackupAndRestore(str(folder / "state"), delete_checkpoint=False),
+        ],
+    )
+    return keras.models.load_model(best, compile=False)
+
+
+def _claim(folder: Path, recipe: Recipe, seed: int) -> None:
+    """Write down whose states a folder holds, or check that they are ours."""
+    ours = json.loads(json.dumps({"recipe": asdict(recipe), "seed": seed}))
+    claim = folder / "recipe.json"
+    if not claim.exists():
+        claim.write_text(json.dumps(ours, indent=2))
+    elif json.loads(claim.read_text()) != ours:
+        raise ValueError(f"{folder} holds the training of another recipe or seed; remove it or name another folder.")
+
+
+def _optimizer(recipe: Recipe, steps: int, warmup: int) -> keras.optimizers.Optimizer:
+    schedule = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0,
+        decay_steps=max(1, steps - warmup),
+        warmup_target=recipe.learning_rate,
+        warmup_steps=warmup,
+    )
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay)
+    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    return optimizer
+
+
+def _smoothed_crossentropy(smoothing: float) -> Callable[..., keras.KerasTensor]:
+    """Cross-entropy of logits against integer labels with label smoothing, which Keras offers for one-hot ones only."""
+    crossentropy = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
+
+    def loss(truth: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:
+        return crossentropy(keras.ops.one_hot(keras.ops.cast(keras.ops.ravel(truth), "int32"), JOINT_CLASSES), logits)
+
+    return loss
+
+
+def _least_loss(history: Path) -> float | None:
+    """The least validation loss so far, so that a resumed run keeps better weights than it makes anew."""
+    if not history.exists():
+        return None
+    with history.open(newline="") as lines:
+        return min((float(row["val_loss"]) for row in csv.DictReader(lines)), default=None)
