@@ -1,0 +1,42 @@
+"""``POST /predict/{family}``: one image in, one answer out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Path, Request
+from starlette.concurrency import run_in_threadpool
+
+from app.api.uploads import REQUEST_BODY, read_upload
+from app.batching import OverloadedError, StoppedError
+from app.errors import ApiError
+from app.imaging import read_glyph
+from app.schemas import Prediction, Problem
+from app.service import Service, ready_service
+
+router = APIRouter(tags=["predict"])
+
+_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"model": Problem} for status in (400, 404, 413, 415, 422, 429, 503)
+}
+
+
+@router.post("/predict/{family}", summary="Read one character", responses=_PROBLEMS, openapi_extra=REQUEST_BODY)
+async def predict(
+    request: Request,
+    family: Annotated[str, Path(description="numerals, vowels, consonants, or one added later")],
+    service: Annotated[Service, Depends(ready_service)],
+) -> Prediction:
+    """Reads the one handwritten character of an image: dark on light or light on dark, any size within the limits."""
+    families = service.recognizer.families
+    if family not in families:
+        raise ApiError("unknown_family", f"There is no family '{family}'; there are {', '.join(families)}.")
+    data = await read_upload(request, service.settings.max_bytes)
+    glyph = await run_in_threadpool(read_glyph, data, service.settings.max_pixels)
+    try:
+        recognition = await service.batcher.recognize(glyph, family)
+    except OverloadedError:
+        raise ApiError("overloaded", "As many images wait as may; try again soon.", {"Retry-After": "1"}) from None
+    except StoppedError:
+        raise ApiError("not_ready", "The service is stopping.") from None
+    return Prediction.answering(recognition, service.recognizer.model_version)

@@ -1,0 +1,88 @@
+"""One error shape: RFC 9457 ``application/problem+json`` with a stable ``code``. All codes are listed here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from app.imaging import ImageError
+from app.schemas import Problem
+
+CODES: Final[dict[str, tuple[int, str]]] = {
+    "invalid_request": (400, "The request cannot be read"),
+    "malformed_multipart": (400, "The multipart body is malformed"),
+    "not_found": (404, "There is nothing here"),
+    "unknown_family": (404, "There is no such family"),
+    "method_not_allowed": (405, "The method is not allowed here"),
+    "too_many_bytes": (413, "The body is too large"),
+    "too_many_pixels": (413, "The image is too large"),
+    "unsupported_image": (415, "Not an image in an allowed format"),
+    "missing_file": (422, "No file was sent"),
+    "empty_file": (422, "The file is empty"),
+    "truncated_image": (422, "The image is truncated or damaged"),
+    "blank_image": (422, "The image is blank"),
+    "overloaded": (429, "Too many images are waiting"),
+    "internal_error": (500, "Something went wrong on our side"),
+    "not_ready": (503, "The service is not ready"),
+}
+"""Status and title of every code; ``docs/errors.md`` tells of each, and a test sees that it does."""
+
+_BY_STATUS: Final = {404: "not_found", 405: "method_not_allowed"}
+
+
+class ApiError(Exception):
+    """An answer that is an error.
+
+    Args:
+        code: one of `CODES`.
+        detail: what is wrong with this request, for a person.
+        headers: to be sent with it.
+    """
+
+    def __init__(self, code: str, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.code, self.detail, self.headers = code, detail, headers
+
+
+def problem_response(request: Request, error: ApiError) -> JSONResponse:
+    """The response of an error."""
+    status, title = CODES[error.code]
+    problem = Problem(
+        type=f"urn:akshar:problem:{error.code}",
+        title=title,
+        status=status,
+        detail=error.detail,
+        instance=request.url.path,
+        code=error.code,
+        request_id=request.state.request_id,
+    )
+    return JSONResponse(problem.model_dump(), status, error.headers, media_type="application/problem+json")
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Turn every error that routes and validation raise into a problem; `app.middleware` does so for crashes."""
+
+    @app.exception_handler(ApiError)
+    async def api_error(request: Request, error: ApiError) -> JSONResponse:
+        return problem_response(request, error)
+
+    @app.exception_handler(ImageError)
+    async def image_error(request: Request, error: ImageError) -> JSONResponse:
+        return problem_response(request, ApiError(error.code, error.detail))
+
+    @app.exception_handler(RequestValidationError)
+    async def validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        return problem_response(request, ApiError("invalid_request", f"{where}: {first['msg']}"))
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> JSONResponse:
+        code = _BY_STATUS.get(error.status_code, "invalid_request")
+        detail = error.detail if code == "invalid_request" else f"{request.method} {request.url.path}: {error.detail}."
+        headers = dict(error.headers) if error.headers else None
+        return problem_response(request, ApiError(code, detail, headers))

@@ -1,0 +1,237 @@
+import json
+import threading
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from PIL import Image
+from starlette.testclient import TestClient
+
+from app.catalogue import CATALOGUE
+from app.errors import CODES
+from app.main import create_app
+from app.settings import Settings
+from tests.api.problems import assert_problem
+from tests.drawing import draw, encode
+
+FIELDS = ["family", "class_id", "character", "codepoints", "romanization", "label", "confidence"]
+
+
+def test_a_drawn_character_is_read(client: TestClient) -> None:
+    response = client.post("/predict/consonants", files={"file": ("pa.png", encode(draw("pa")))})
+    assert response.status_code == 200
+    answer = response.json()
+    assert list(answer) == [*FIELDS, "decision", "reasons", "alternatives", "model_version"]
+    assert (answer["family"], answer["class_id"], answer["character"]) == ("consonants", 21, "प")
+    assert (answer["codepoints"], answer["romanization"], answer["label"]) == (["U+092A"], "pa", "pa")
+    assert (answer["decision"], answer["reasons"]) == ("accepted", [])
+    assert 0.5 < answer["confidence"] <= 1
+
+
+def test_alternatives_are_the_five_best_the_answer_first(client: TestClient) -> None:
+    answer = client.post("/predict/numerals", files={"file": encode(draw("zero"))}).json()
+    alternatives = answer["alternatives"]
+    assert [list(alternative) for alternative in alternatives] == [FIELDS] * 5
+    assert alternatives[0] == {field: answer[field] for field in FIELDS}
+    assert answer["character"] == "०"
+    confidences = [alternative["confidence"] for alternative in alternatives]
+    assert confidences == sorted(confidences, reverse=True)
+
+
+@pytest.mark.parametrize("content_type", ["image/png", "application/octet-stream", "IMAGE/PNG", None])
+def test_a_raw_body_gets_the_answer_of_the_same_file_in_a_form(client: TestClient, content_type: str | None) -> None:
+    data = encode(draw("tta"))
+    headers = {"content-type": content_type} if content_type else {}
+    raw = client.post("/predict/consonants", content=data, headers=headers)
+    assert raw.json() == client.post("/predict/consonants", files={"file": data}).json()
+    assert raw.json()["character"] == "ट"
+
+
+def test_other_fields_of_a_form_do_not_matter(client: TestClient) -> None:
+    data = encode(draw("pa"))
+    response = client.post("/predict/consonants", files={"file": data}, data={"page": "3"})
+    assert response.json()["character"] == "प"
+
+
+def test_real_images_of_every_class_are_read(client: TestClient, nhcd_files: zipfile.ZipFile) -> None:
+    """One image of each class by a writer of many; what the scores say of accuracy is tested with the training."""
+    right = 0
+    for family, classes in CATALOGUE.items():
+        for entry in classes:
+            data = nhcd_files.read(f"nhcd/{family}/{entry.class_id}/001_02.jpg")
+            answer = client.post(f"/predict/{family}", files={"file": ("x.jpg", data, "image/jpeg")}).json()
+            right += answer["character"] == entry.character
+    assert right >= 57
+
+
+PNG = encode(draw("pa"))
+
+BAD: dict[str, tuple[str, str, Callable[[TestClient, str], object]]] = {
+    "unknown family": ("unknown_family", "digits", lambda c, url: c.post(url, files={"file": PNG})),
+    "no body": ("missing_file", "vowels", lambda c, url: c.post(url)),
+    "form without the field": ("missing_file", "vowels", lambda c, url: c.post(url, files={"image": PNG})),
+    "field that is no file": ("missing_file", "vowels", lambda c, url: c.post(url, files={"file": (None, b"x")})),
+    "empty file": ("empty_file", "vowels", lambda c, url: c.post(url, files={"file": ("x.png", b"")})),
+    "empty raw body": ("empty_file", "vowels", lambda c, url: c.post(url, headers={"content-type": "image/png"})),
+    "truncated": ("truncated_image", "vowels", lambda c, url: c.post(url, files={"file": PNG[: len(PNG) // 2]})),
+    "blank": ("blank_image", "vowels", lambda c, url: c.post(url, files={"file": encode(Image.new("L", (32, 32)))})),
+    "text": ("unsupported_image", "vowels", lambda c, url: c.post(url, files={"file": b"not an image"})),
+    "JSON": ("unsupported_image", "vowels", lambda c, url: c.post(url, json={"image": "..."})),
+    "TIFF": ("unsupported_image", "vowels", lambda c, url: c.post(url, files={"file": encode(draw("pa"), "TIFF")})),
+    "too many bytes": ("too_many_bytes", "vowels", lambda c, url: c.post(url, files={"file": bytes(200_001)})),
+    "too many bytes, not announced": (
+        "too_many_bytes",
+        "vowels",
+        lambda c, url: c.post(url, content=(bytes(50_000) for _ in range(5)), headers={"content-type": "image/png"}),
+    ),
+    "too many pixels": (
+        "too_many_pixels",
+        "vowels",
+        lambda c, url: c.post(url, files={"file": encode(Image.new("L", (1001, 1000)))}),
+    ),
+    "two files": (
+        "malformed_multipart",
+        "vowels",
+        lambda c, url: c.post(url, files=[("file", PNG), ("file", PNG)]),
+    ),
+    "multipart without boundary": (
+        "malformed_multipart",
+        "vowels",
+        lambda c, url: c.post(url, content=b"x", headers={"content-type": "multipart/form-data"}),
+    ),
+    "broken multipart": (
+        "malformed_multipart",
+        "vowels",
+        lambda c, url: c.post(url, content=b"--b\r\nbad", headers={"content-type": "multipart/form-data; boundary=a"}),
+    ),
+    "wrong method": ("method_not_allowed", "vowels", lambda c, url: c.get(url)),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_a_problem_with_its_code(client: TestClient, case: str) -> None:
+    code, family, send = BAD[case]
+    assert_problem(send(client, f"/predict/{family}"), code)
+
+
+def test_statuses_are_the_documented_ones() -> None:
+    expected = {
+        "unknown_family": 404,
+        "missing_file": 422,
+        "empty_file": 422,
+        "truncated_image": 422,
+        "blank_image": 422,
+        "unsupported_image": 415,
+        "too_many_bytes": 413,
+        "too_many_pixels": 413,
+        "overloaded": 429,
+    }
+    assert {code: CODES[code][0] for code in expected} == expected
+
+
+def test_an_unknown_family_is_told_the_known_ones(client: TestClient) -> None:
+    detail = client.post("/predict/digits", files={"file": PNG}).json()["detail"]
+    assert all(family in detail for family in CATALOGUE)
+
+
+def test_concurrent_requests_share_calls_of_the_extractor(client: TestClient, app: FastAPI) -> None:
+    """While one call is held up, seven requests of all families arrive; they are read together in the next."""
+    recognizer = app.state.service.recognizer
+    extractor = recognizer.extractor
+    sizes: list[int] = []
+    entered, gate = threading.Event(), threading.Event()
+
+    class Held:
+        name, device = extractor.name, extractor.device
+
+        def __call__(self, glyphs: np.ndarray) -> np.ndarray:
+            sizes.append(len(glyphs))
+            entered.set()
+            assert gate.wait(20)
+            return np.asarray(extractor(glyphs))
+
+    def read(sent: tuple[str, str]) -> str:
+        return str(client.post(f"/predict/{sent[0]}", files={"file": encode(draw(sent[1]))}).json()["character"])
+
+    recognizer.extractor = Held()
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            first = pool.submit(read, ("numerals", "zero"))
+            assert entered.wait(20)
+            rest = [pool.submit(read, sent) for sent in 3 * [("consonants", "pa"), ("consonants", "tta")]]
+            rest.append(pool.submit(read, ("numerals", "zero")))
+            queue = app.state.service.batcher._queue
+            for _ in range(2000):
+                if len(queue) == 7:
+                    break
+                threading.Event().wait(0.01)
+            gate.set()
+            assert first.result(20) == "०"
+            assert [future.result(20) for future in rest] == [*3 * ["प", "ट"], "०"]
+        assert sizes == [1, 7]
+    finally:
+        gate.set()
+        recognizer.extractor = extractor
+
+
+def test_a_full_queue_is_429_with_retry_after(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"max_queue": 1}))
+    with TestClient(app) as client:
+        recognizer = app.state.service.recognizer
+        gate, entered, extractor = threading.Event(), threading.Event(), recognizer.extractor
+
+        def held(glyphs: np.ndarray) -> np.ndarray:
+            entered.set()
+            assert gate.wait(20)
+            return np.asarray(extractor(glyphs))
+
+        recognizer.extractor = held
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(client.post, "/predict/consonants", files={"file": PNG})
+            assert entered.wait(20)
+            second = pool.submit(client.post, "/predict/consonants", files={"file": PNG})
+            while not app.state.service.batcher._queue:
+                threading.Event().wait(0.01)
+            refused = client.post("/predict/consonants", files={"file": PNG})
+            gate.set()
+            assert_problem(refused, "overloaded")
+            assert int(refused.headers["retry-after"]) >= 1
+            assert [first.result(20).status_code, second.result(20).status_code] == [200, 200]
+
+
+def test_a_crash_is_a_500_without_a_traceback(settings: Settings) -> None:
+    app = create_app(settings)
+    with TestClient(app) as client:
+
+        def broken(glyphs: np.ndarray) -> np.ndarray:
+            raise RuntimeError("secret")
+
+        app.state.service.recognizer.extractor = broken
+        response = client.post("/predict/consonants", files={"file": PNG})
+        assert_problem(response, "internal_error")
+        assert "secret" not in response.text
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_once_the_worker_is_dead_nothing_says_ready(settings: Settings) -> None:
+    app = create_app(settings)
+    with TestClient(app) as client:
+
+        def deadly(glyphs: np.ndarray) -> np.ndarray:
+            raise SystemExit
+
+        app.state.service.recognizer.extractor = deadly
+        for _ in range(2):
+            assert_problem(client.post("/predict/consonants", files={"file": PNG}), "not_ready")
+        assert_problem(client.get("/readyz"), "not_ready")
+        assert client.get("/livez").status_code == 200
+
+
+def test_openapi_tells_of_both_kinds_of_body_and_of_every_problem(client: TestClient) -> None:
+    operation = client.get("/openapi.json").json()["paths"]["/predict/{family}"]["post"]
+    assert {"multipart/form-data", "image/png", "image/jpeg"} <= set(operation["requestBody"]["content"])
+    assert {"200", "400", "404", "413", "415", "422", "429", "503"} <= set(operation["responses"])
+    json.dumps(operation)

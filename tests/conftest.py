@@ -1,0 +1,86 @@
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from app.bundle import Bundle, load_bundle
+from app.extractor import load_extractor
+from app.main import create_app
+from app.recognizer import Recognizer
+from app.settings import REPOSITORY, Settings
+from training.data import Dataset, read_dataset
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+ARTIFACTS = REPOSITORY / "artifacts"
+DATA = REPOSITORY.parent / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fast tests first: what trains, loads TensorFlow or starts a server comes last."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("AKSHAR_"):
+            monkeypatch.delenv(name)
+
+
+def _data(name: str) -> Path:
+    path = DATA / name
+    if not path.exists():
+        pytest.skip(f"{name} is not there: the data sets are not part of the repository")
+    return path
+
+
+@pytest.fixture(scope="session")
+def nhcd_zip() -> Path:
+    return _data("nhcd.zip")
+
+
+@pytest.fixture(scope="session")
+def dhcd_zip() -> Path:
+    return _data("dhcd-train.zip")
+
+
+@pytest.fixture(scope="session")
+def nhcd(nhcd_zip: Path) -> Dataset:
+    return read_dataset(nhcd_zip)
+
+
+@pytest.fixture(scope="session")
+def nhcd_files(nhcd_zip: Path) -> Iterator[zipfile.ZipFile]:
+    with zipfile.ZipFile(nhcd_zip) as archive:
+        yield archive
+
+
+@pytest.fixture(scope="session")
+def bundle() -> Bundle:
+    return load_bundle(ARTIFACTS)
+
+
+@pytest.fixture(scope="session")
+def recognizer(bundle: Bundle) -> Recognizer:
+    return Recognizer(bundle, load_extractor(bundle, "onnxruntime"))
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    return Settings(runtime="onnxruntime", max_bytes=200_000, max_pixels=1_000_000)
+
+
+@pytest.fixture(scope="session")
+def app(settings: Settings) -> FastAPI:
+    return create_app(settings)
+
+
+@pytest.fixture(scope="session")
+def client(app: FastAPI) -> Iterator[TestClient]:
+    with TestClient(app) as client:
+        yield client

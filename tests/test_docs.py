@@ -1,0 +1,84 @@
+"""What can be set, called or go wrong is documented, and what is documented exists."""
+
+import json
+import re
+import subprocess
+
+from fastapi import FastAPI
+
+from app.errors import CODES
+from app.settings import REPOSITORY, Settings
+from tests.conftest import ARTIFACTS
+
+SETTINGS, ERRORS, API, README = (
+    (REPOSITORY / path).read_text(encoding="utf-8")
+    for path in ("docs/settings.md", "docs/errors.md", "docs/api.md", "README.md")
+)
+
+
+def shown(default: object) -> str:
+    return "`artifacts/` of the repository" if str(default).endswith("artifacts") else f"`{default}`"
+
+
+def test_every_setting_has_its_row() -> None:
+    rows = [line for line in SETTINGS.splitlines() if line.startswith("| `AKSHAR_")]
+    assert rows == [
+        f"| `AKSHAR_{name.upper()}` | {shown(field.default)} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def test_every_error_code_has_its_row_and_status() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \|", ERRORS, re.MULTILINE)
+    assert {code: int(status) for code, status in rows} == {code: status for code, (status, _) in CODES.items()}
+
+
+def test_every_endpoint_has_its_section(app: FastAPI) -> None:
+    sections = set(re.findall(r"^## `(\w+ [^`]+)`", API, re.MULTILINE))
+    operations = {f"{method.upper()} {path}" for path, methods in app.openapi()["paths"].items() for method in methods}
+    assert sections == operations
+
+
+def test_every_target_of_the_makefile_says_what_it_does() -> None:
+    makefile = (REPOSITORY / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert phony
+    for target in phony[1].split():
+        assert re.search(rf"^{target}:.*## ", makefile, re.MULTILINE), target
+
+
+def test_links_in_the_documents_lead_somewhere() -> None:
+    for page in [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *(REPOSITORY / "docs").rglob("*.md")]:
+        for link in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
+            assert link.startswith("https://") or (page.parent / link).exists(), (page, link)
+
+
+def test_the_scores_in_the_readme_are_the_manifests() -> None:
+    scores = json.loads((ARTIFACTS / "manifest.json").read_text())["scores"]["published"]
+    for family, score in scores.items():
+        assert f"| {family} | {score['correct']:,} of {score['n']:,} | {score['accuracy']:.2%} |" in README
+
+
+def test_locks_carry_hashes_and_no_addresses() -> None:
+    for lock in (REPOSITORY / "locks").glob("*.txt"):
+        text = lock.read_text()
+        assert "://" not in text
+        pinned = re.findall(r"^[a-z0-9][^\n]*==", text, re.MULTILINE)
+        hashed = re.findall(r"^[a-z0-9][^\n]*==[^\n]*\\\n +--hash=sha256:", text, re.MULTILINE)
+        assert len(pinned) == len(hashed) > 20
+
+
+def test_serving_locks_hold_no_tensorflow() -> None:
+    assert "tensorflow" not in (REPOSITORY / "locks/serve.txt").read_text()
+
+
+def test_the_locks_pin_the_scikit_learn_that_pickled_the_heads() -> None:
+    pickled_by = json.loads((ARTIFACTS / "manifest.json").read_text())["versions"]["scikit-learn"]
+    for lock in (REPOSITORY / "locks").glob("*.txt"):
+        assert f"scikit-learn=={pickled_by} " in lock.read_text()
+
+
+def test_no_image_of_a_data_set_is_kept() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    images = [name for name in tracked.splitlines() if re.search(r"\.(png|jpe?g|webp|bmp|gif|npz)$", name)]
+    assert all(name.startswith("docs/images/") for name in images)
