@@ -1,0 +1,35 @@
+# Two variants of one image: cpu (ONNX Runtime) and gpu (TensorFlow with CUDA), chosen by the build argument VARIANT.
+ARG PYTHON_VERSION=3.12
+
+FROM python:${PYTHON_VERSION}-slim AS build
+ARG VARIANT=cpu
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN python -m venv /opt/akshar
+ENV PATH=/opt/akshar/bin:$PATH
+WORKDIR /build
+# Libraries first: they change less often than the code.
+COPY locks/serve.txt locks/gpu.txt locks/
+RUN case "$VARIANT" in cpu) lock=serve ;; gpu) lock=gpu ;; *) echo "VARIANT is cpu or gpu" >&2; exit 1 ;; esac \
+    && pip install --require-hashes --requirement "locks/$lock.txt"
+COPY pyproject.toml README.md LICENSE ./
+COPY app app
+COPY training training
+RUN pip install --no-deps --no-build-isolation .
+
+FROM python:${PYTHON_VERSION}-slim AS service
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin akshar
+COPY --from=build /opt/akshar /opt/akshar
+COPY artifacts /srv/akshar/artifacts
+ENV PATH=/opt/akshar/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    AKSHAR_ARTIFACTS=/srv/akshar/artifacts \
+    AKSHAR_LOG_FORMAT=json \
+    NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility
+WORKDIR /srv/akshar
+USER 10001
+EXPOSE 8000
+# TensorFlow takes up to half a minute to start; failures count only after that.
+HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=3 \
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/readyz', timeout=2)"]
+CMD ["akshar", "serve", "--host", "0.0.0.0", "--port", "8000"]
