@@ -32,7 +32,7 @@ class Augmentation:
     shear: float = 0.2
     scale: float = 0.15
     shift: float = 2.0
-    elastic: float = 0.8
+    elastic: float = 1.3
     stroke: float = 0.5
     blur: float = 0.1
 

@@ -43,7 +43,7 @@ class Recipe:
     """
 
     channels: tuple[int, int, int] = (24, 48, 96)
-    epochs: int = 45
+    epochs: int = 50
     batch: int = 128
     learning_rate: float = 2e-3
     weight_decay: float = 2e-2

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.svm import SVC
 
 from app.extractor import Features
@@ -45,10 +45,10 @@ def fit_head(
     features = np.concatenate([training[0], validation[0]])
     classes = np.concatenate([training[1], validation[1]])
     held = np.arange(len(training[1]), len(classes))
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    folds = KFold(FOLDS, shuffle=True, random_state=seed)
     parts = [
         (np.concatenate([np.arange(len(training[1])), held[kept]]), held[scored])
-        for kept, scored in folds.split(validation[0], validation[1])
+        for kept, scored in folds.split(validation[1])
     ]
     scale = 1 / (features.shape[1] * float(features.var()))
     search = GridSearchCV(
