@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 import structlog
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from app.api import health, predict
 from app.batching import Batcher
@@ -40,7 +41,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         yield
         await batcher.stop()
 
-    app = FastAPI(
+    # Its /docs page brings its own scripts, where FastAPI's loads them from elsewhere.
+    app = FastAPIOffline(
         title="Akshar",
         summary="Reads handwritten Devanagari characters.",
         version=version("akshar"),

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
@@ -31,8 +33,13 @@ def test_not_ready_once_stopped(settings: Settings) -> None:
     assert_problem(TestClient(app).get("/readyz"), "not_ready")
 
 
-def test_documentation_is_served(client: TestClient) -> None:
-    assert "swagger" in client.get("/docs").text.lower()
+def test_documentation_is_served_with_all_that_its_page_loads(client: TestClient) -> None:
+    page = client.get("/docs").text
+    loaded = re.findall(r"(?:src|href)=[\"']([^\"']+)", page)
+    assert any("swagger" in link for link in loaded)
+    for link in loaded:
+        assert link.startswith("/"), link
+        assert client.get(link).status_code == 200
 
 
 def test_an_unknown_path_is_a_problem(client: TestClient) -> None:
