@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -32,6 +32,19 @@ CODES: Final[dict[str, tuple[int, str]]] = {
 """Status and title of every code; ``docs/errors.md`` tells of each, and a test sees that it does."""
 
 _BY_STATUS: Final = {404: "not_found", 405: "method_not_allowed"}
+
+
+def problem_docs(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI is told of the errors of a route."""
+    statuses: dict[int | str, dict[str, Any]] = {}
+    for code in codes:
+        status, title = CODES[code]
+        told = statuses.setdefault(
+            status,
+            {"description": "", "content": {"application/problem+json": {"schema": Problem.model_json_schema()}}},
+        )
+        told["description"] += f"\n\n`{code}`: {title}."
+    return statuses
 
 
 class ApiError(Exception):

@@ -50,7 +50,7 @@ def row(top: int, name: str, family: str, tilt: float, glyph: Glyph, answer: Rec
     """One line of the picture: what was written, what the model sees, what it answers."""
     best = answer.best
     rivals = "".join(
-        f'<text class="small" x="700" y="{22 + 19 * i}">{c.entry.character} {c.entry.label}</text>'
+        f'<text class="small" x="700" y="{22 + 19 * i}">{c.entry.character} {c.entry.romanization}</text>'
         f'<rect class="bar" x="790" y="{12 + 19 * i}" width="110" height="11" rx="3"/>'
         f'<rect class="full" x="790" y="{12 + 19 * i}" width="{110 * c.confidence:.1f}" height="11" rx="3"/>'
         for i, c in enumerate(answer.candidates)
@@ -78,7 +78,7 @@ def main() -> None:
         row(44 + ROW * i, *shown, glyph, answer)
         for i, (shown, glyph, answer) in enumerate(zip(SHOWN, glyphs, answers, strict=True))
     ]
-    heads = [(20, "what was written"), (384, "what the model sees"), (522, "the answer"), (700, "and its rivals")]
+    heads = [(20, "what was written"), (360, "what the model sees"), (522, "the answer"), (700, "and its rivals")]
     titles = "".join(f'<text class="small" x="{x}" y="26">{text}</text>' for x, text in heads)
     height = 44 + ROW * len(SHOWN)
     (REPOSITORY / "docs/images/overview.svg").write_text(

@@ -7,6 +7,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from app import logs
 from app.bundle import Bundle, load_bundle
 from app.extractor import load_extractor
 from app.main import create_app
@@ -15,6 +16,7 @@ from app.settings import REPOSITORY, Settings
 from training.data import Dataset, read_dataset
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+logs.configure("info", "json")
 
 ARTIFACTS = REPOSITORY / "artifacts"
 DATA = REPOSITORY.parent / "shared" / "data"

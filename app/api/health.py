@@ -6,7 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from app.schemas import Live, Problem, Ready
+from app.errors import problem_docs
+from app.schemas import Live, Ready
 from app.service import Service, ready_service
 
 router = APIRouter(tags=["health"])
@@ -18,8 +19,8 @@ async def livez() -> Live:
     return Live()
 
 
-@router.get("/readyz", summary="Are the models loaded and warm?", responses={503: {"model": Problem}})
-@router.get("/health", summary="The same as /readyz, for people", responses={503: {"model": Problem}})
+@router.get("/readyz", summary="Are the models loaded and warm?", responses=problem_docs("not_ready"))
+@router.get("/health", summary="The same as /readyz, for people", responses=problem_docs("not_ready"))
 async def readyz(service: Annotated[Service, Depends(ready_service)]) -> Ready:
     """Answers 200 once artifacts are verified, loaded and warm, and 503 once the worker behind them has died."""
     recognizer = service.recognizer

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Path, Request
 from starlette.concurrency import run_in_threadpool
 
 from app.api.uploads import REQUEST_BODY, read_upload
 from app.batching import OverloadedError, StoppedError
-from app.errors import ApiError
+from app.errors import ApiError, problem_docs
 from app.imaging import read_glyph
-from app.schemas import Prediction, Problem
+from app.schemas import Prediction
 from app.service import Service, ready_service
 
 router = APIRouter(tags=["predict"])
 
-_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": Problem} for status in (400, 404, 413, 415, 422, 429, 503)
-}
+_PROBLEMS: Final = problem_docs(
+    "malformed_multipart",
+    "unknown_family",
+    "too_many_bytes",
+    "too_many_pixels",
+    "unsupported_image",
+    "missing_file",
+    "empty_file",
+    "truncated_image",
+    "blank_image",
+    "overloaded",
+    "not_ready",
+)
 
 
 @router.post("/predict/{family}", summary="Read one character", responses=_PROBLEMS, openapi_extra=REQUEST_BODY)
