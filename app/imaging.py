@@ -10,6 +10,7 @@ a model trained on it must not be shown any.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import warnings
 from typing import Final, cast
@@ -77,7 +78,8 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
             if image.width * image.height > max_pixels:
                 raise _too_many(max_pixels)
             image.load()
-            ImageOps.exif_transpose(image, in_place=True)
+            with contextlib.suppress(Exception):  # Broken metadata says nothing of the pixels.
+                ImageOps.exif_transpose(image, in_place=True)
             return _flatten(image)
     except ImageError:
         raise

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 import structlog
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
@@ -36,7 +38,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             raise
         batcher = Batcher(recognizer, settings.max_batch, settings.max_queue)
         batcher.start()
-        app.state.service = Service(settings, recognizer, batcher)
+        app.state.service = Service(settings, recognizer, batcher, CapacityLimiter(os.cpu_count() or 1))
         _log.info("ready", model_version=recognizer.model_version, runtime=recognizer.extractor.name)
         yield
         await batcher.stop()

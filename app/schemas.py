@@ -27,7 +27,7 @@ class CharacterAnswer(BaseModel):
     @classmethod
     def of(cls, family: str, candidate: Candidate) -> CharacterAnswer:
         """A candidate on the wire."""
-        return cls(family=family, confidence=candidate.confidence, **candidate.entry.model_dump())
+        return cls(family=family, confidence=round(candidate.confidence, 6), **candidate.entry.model_dump())
 
 
 class Prediction(CharacterAnswer):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from anyio import CapacityLimiter
 from fastapi import Request
 
 from app.batching import Batcher
@@ -19,6 +20,8 @@ class Service:
     settings: Settings
     recognizer: Recognizer
     batcher: Batcher
+    decoders: CapacityLimiter
+    """As many images are decoded at once as there are cores: more would only take memory."""
 
 
 def ready_service(request: Request) -> Service:

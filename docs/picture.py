@@ -1,4 +1,4 @@
-"""Draws docs/images/overview.svg, the README's picture: real glyphs through the real service.
+"""Draws the README's pictures: overview.svg, real glyphs through the real service, and pa.png, the glyph that it sends.
 
 ``.venv/bin/python docs/picture.py`` (the drawings are the tests' own; what the picture shows is what it answers).
 """
@@ -78,6 +78,7 @@ def main() -> None:
         row(44 + ROW * i, *shown, glyph, answer)
         for i, (shown, glyph, answer) in enumerate(zip(SHOWN, glyphs, answers, strict=True))
     ]
+    draw("pa", 160).save(REPOSITORY / "docs/images/pa.png")
     heads = [(20, "what was written"), (360, "what the model sees"), (522, "the answer"), (700, "and its rivals")]
     titles = "".join(f'<text class="small" x="{x}" y="26">{text}</text>' for x, text in heads)
     height = 44 + ROW * len(SHOWN)

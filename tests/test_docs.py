@@ -4,7 +4,9 @@ import json
 import re
 import subprocess
 
+import pytest
 from fastapi import FastAPI
+from starlette.testclient import TestClient
 
 from app.errors import CODES
 from app.settings import REPOSITORY, Settings
@@ -82,3 +84,15 @@ def test_no_image_of_a_data_set_is_kept() -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     images = [name for name in tracked.splitlines() if re.search(r"\.(png|jpe?g|webp|bmp|gif|npz)$", name)]
     assert all(name.startswith("docs/images/") for name in images)
+
+
+def test_the_readmes_example_answers_as_it_says(client: TestClient) -> None:
+    command, answer = re.findall(r"```(?:sh|json)\n(curl .*?|\{.*?\})\n```", README, re.DOTALL)[:2]
+    sent = re.fullmatch(r"curl -F file=@(\S+) http://127.0.0.1:8000(\S+)", command)
+    assert sent
+    given = client.post(sent[2], files={"file": (REPOSITORY / sent[1]).read_bytes()}).json()
+    told = json.loads(answer)
+    for one, other in zip([told, *told.pop("alternatives")], [given, *given.pop("alternatives")], strict=True):
+        # Another processor may differ in the last digits.
+        assert one.pop("confidence") == pytest.approx(other.pop("confidence"), abs=1e-4)
+        assert one == other

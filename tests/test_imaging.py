@@ -83,6 +83,11 @@ def test_whatever_the_encoding_the_glyph_is_the_same(name: str, variant: str) ->
     assert likeness(read_glyph(VARIANTS[variant](drawn)), read_glyph(encode(drawn))) > 0.97
 
 
+def test_broken_metadata_do_not_matter() -> None:
+    broken = encode(draw("pa"), "JPEG", exif=b"Exif\0\0II*\0" + bytes(range(40)))
+    assert likeness(read_glyph(broken), read_glyph(encode(draw("pa")))) > 0.97
+
+
 @pytest.mark.parametrize("size", [28, 32, 100, 320, 1000])
 def test_thin_strokes_survive_at_any_size(size: int) -> None:
     thin = read_glyph(encode(draw("pa", size, stroke=1.5 / size)))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
+from anyio import to_thread
 from fastapi import APIRouter, Depends, Path, Request
-from starlette.concurrency import run_in_threadpool
 
 from app.api.uploads import REQUEST_BODY, read_upload
 from app.batching import OverloadedError, StoppedError
@@ -42,7 +42,7 @@ async def predict(
     if family not in families:
         raise ApiError("unknown_family", f"There is no family '{family}'; there are {', '.join(families)}.")
     data = await read_upload(request, service.settings.max_bytes)
-    glyph = await run_in_threadpool(read_glyph, data, service.settings.max_pixels)
+    glyph = await to_thread.run_sync(read_glyph, data, service.settings.max_pixels, limiter=service.decoders)
     try:
         recognition = await service.batcher.recognize(glyph, family)
     except OverloadedError:

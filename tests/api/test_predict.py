@@ -6,6 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from fastapi import FastAPI
+from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -114,6 +117,29 @@ BAD: dict[str, tuple[str, str, Callable[[TestClient, str], object]]] = {
 def test_bad_input_is_a_problem_with_its_code(client: TestClient, case: str) -> None:
     code, family, send = BAD[case]
     assert_problem(send(client, f"/predict/{family}"), code)
+
+
+_FORM = (
+    b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.png"\r\n'
+    b"Content-Type: image/png\r\n\r\n" + PNG + b"\r\n--b--\r\n"
+)
+
+
+# Of a form that ends early, Starlette leaves the unfinished file (in memory) to the garbage collector.
+@pytest.mark.filterwarnings("ignore:.*SpooledTemporaryFile:pytest.PytestUnraisableExceptionWarning")
+@settings_of_hypothesis(max_examples=150, deadline=None)
+@given(st.data())
+def test_any_body_gets_a_prediction_or_a_problem(client: TestClient, data: st.DataObject) -> None:
+    """Forms and images, cut short and with bytes changed anywhere."""
+    body = bytearray(data.draw(st.sampled_from([_FORM, PNG])))
+    for _ in range(data.draw(st.integers(0, 6))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(body)))
+    content_type = data.draw(st.sampled_from(["multipart/form-data; boundary=b", "multipart/form-data", "image/png"]))
+    response = client.post("/predict/consonants", content=bytes(body[:cut]), headers={"content-type": content_type})
+    if response.status_code != 200:
+        assert response.status_code < 500
+        assert_problem(response, response.json()["code"])
 
 
 def test_statuses_are_the_documented_ones() -> None:
