@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import warnings
 from typing import Final, cast
 
 import numpy as np
@@ -71,19 +70,16 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     if not data:
         raise ImageError("empty_file", "The file is empty.")
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of large images and odd metadata; the limit below is ours and the glyph needs no metadata.
-            warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
-            if image.width * image.height > max_pixels:
-                raise _too_many(max_pixels)
-            image.load()
-            with contextlib.suppress(Exception):  # Broken metadata says nothing of the pixels.
-                ImageOps.exif_transpose(image, in_place=True)
-            return _flatten(image)
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        if image.width * image.height > max_pixels:
+            raise _too_many(max_pixels)
+        image.load()
+        with contextlib.suppress(Exception):  # Broken metadata says nothing of the pixels.
+            ImageOps.exif_transpose(image, in_place=True)
+        return _flatten(image)
     except ImageError:
         raise
-    except Image.DecompressionBombError:  # So many that Pillow refuses first.
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # So many that Pillow refuses first.
         raise _too_many(max_pixels) from None
     except UnidentifiedImageError:
         raise ImageError(

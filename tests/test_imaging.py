@@ -83,6 +83,7 @@ def test_whatever_the_encoding_the_glyph_is_the_same(name: str, variant: str) ->
     assert likeness(read_glyph(VARIANTS[variant](drawn)), read_glyph(encode(drawn))) > 0.97
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")
 def test_broken_metadata_do_not_matter() -> None:
     broken = encode(draw("pa"), "JPEG", exif=b"Exif\0\0II*\0" + bytes(range(40)))
     assert likeness(read_glyph(broken), read_glyph(encode(draw("pa")))) > 0.97
