@@ -1,10 +1,18 @@
+from typing import Any
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_array
+from sklearn.metrics.pairwise import linear_kernel
 from sklearn.svm import SVC
 
 from app.bundle import Bundle
 from app.catalogue import CATALOGUE
-from app.heads import Head, one_vs_rest
+from app.heads import Head, one_vs_rest, reference_margins, vectorized_margins
+from app.recognizer import Recognizer
+from training.data import Dataset
 
 
 def fitted(classes: int, seed: int = 0, **parameters: object) -> tuple[SVC, np.ndarray]:
@@ -15,19 +23,65 @@ def fitted(classes: int, seed: int = 0, **parameters: object) -> tuple[SVC, np.n
     return svc, rng.normal(size=(200, 12)) * 1.5
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(2, 12),
+    st.integers(0, 10_000),
+    st.sampled_from(["rbf", "linear", "poly"]),
+    st.sampled_from([0.1, 1.0, 100.0]),
+    st.sampled_from(["scale", "auto", 0.05]),
+)
+def test_vectorized_margins_are_scikit_learns(classes: int, seed: int, kernel: str, c: float, gamma: Any) -> None:
+    svc, features = fitted(classes, seed, kernel=kernel, C=c, gamma=gamma, coef0=0.5)
+    vectorized = vectorized_margins(svc)
+    assert vectorized
+    expected = reference_margins(svc)(features)
+    ours = vectorized(features)
+    tolerance = 1e-4 * max(1, np.abs(expected).max())
+    np.testing.assert_allclose(ours, expected, atol=tolerance)
+    # Where no pair is a toss-up in single precision, the label is scikit-learn's.
+    off_diagonal = ~np.eye(classes, dtype=bool)
+    clear = (np.abs(expected[:, off_diagonal]) > tolerance).all(axis=1)
+    labels = svc.classes_[one_vs_rest(ours).argmax(axis=1)]
+    np.testing.assert_array_equal(labels[clear], svc.predict(features[clear]) if clear.any() else [])
+
+
 @pytest.mark.parametrize("classes", [2, 3, 7, 36])
-@pytest.mark.parametrize("kernel", ["rbf", "linear", "poly"])
+@pytest.mark.parametrize("kernel", ["rbf", "linear", "poly", "sigmoid"])
 def test_the_first_is_what_scikit_learn_predicts(classes: int, kernel: str) -> None:
     svc, features = fitted(classes, kernel=kernel)
     ranking = Head(svc).rank(features)
     np.testing.assert_array_equal(ranking.class_ids[:, 0], svc.predict(features))
 
 
+def test_unknown_kernels_fall_back_to_scikit_learn_and_say_so(caplog: pytest.LogCaptureFixture) -> None:
+    for kernel in ("sigmoid", linear_kernel):
+        svc, features = fitted(3, kernel=kernel)
+        assert vectorized_margins(svc) is None
+        assert "vectorized_head_unavailable" in caplog.text
+        np.testing.assert_array_equal(Head(svc).margins(features), reference_margins(svc)(features))
+    sparse = SVC().fit(csr_array(np.eye(4)), [0, 0, 1, 1])
+    assert vectorized_margins(sparse) is None
+
+
 @pytest.mark.parametrize("classes", [3, 7, 36])
 def test_scores_are_scikit_learns_own(classes: int) -> None:
     svc, features = fitted(classes)
-    scores = one_vs_rest(Head(svc).margins(features))
+    scores = one_vs_rest(reference_margins(svc)(features))
     np.testing.assert_allclose(scores, svc.decision_function(features), atol=1e-9)
+
+
+def test_on_every_image_of_nhcd_labels_are_equal_and_margins_within_1e_4(
+    bundle: Bundle, recognizer: Recognizer, nhcd: Dataset
+) -> None:
+    for family, svc in bundle.heads.items():
+        glyphs = nhcd.glyphs[nhcd.family == family]
+        features = np.concatenate([recognizer.extractor(part) for part in np.array_split(glyphs, len(glyphs) // 200)])
+        vectorized = vectorized_margins(svc)
+        assert vectorized
+        ours, expected = vectorized(features), reference_margins(svc)(features)
+        assert np.abs(ours - expected).max() <= 1e-4
+        np.testing.assert_array_equal(one_vs_rest(ours).argmax(1), one_vs_rest(expected).argmax(1))
 
 
 def test_the_svc_given_is_not_changed() -> None:
