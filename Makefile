@@ -1,7 +1,7 @@
 # Two commands matter: `make serve` and `make test`. Each sets up all that it needs in .venv by itself.
 SHELL := /bin/sh
 PORT ?= 8000
-HOST ?= 127.0.0.1
+BIND ?= 127.0.0.1
 DATA ?= ../shared/data/nhcd.zip
 BIN := .venv/bin
 
@@ -22,8 +22,8 @@ endif
 help:  ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-serve: .venv/.$(SERVE_LOCK)  ## Serve on PORT (8000); RUNTIME=tensorflow serves on TensorFlow.
-	$(BIN)/akshar serve --host $(HOST) --port $(PORT)
+serve: .venv/.$(SERVE_LOCK)  ## Serve on BIND:PORT (127.0.0.1:8000); RUNTIME=tensorflow serves on TensorFlow.
+	$(BIN)/akshar serve --host $(BIND) --port $(PORT)
 
 test: .venv/.dev  ## Run all tests.
 	$(BIN)/python -m pytest $(ARGS)
