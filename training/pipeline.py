@@ -82,7 +82,8 @@ def train(
     frozen = extractor.freeze(classifier)
 
     staging = work / "artifacts"
-    (staging / "heads").mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(staging, ignore_errors=True)  # Of an interrupted run.
+    (staging / "heads").mkdir(parents=True)
     export_extractor(frozen, staging, validation.glyphs)
     features = {id(part): keras_features(frozen, part.glyphs) for part in (training, validation)}
     heads = {}
