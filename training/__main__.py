@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.bundle import BundleError, Score, read_manifest
+from app.catalogue import CATALOGUE
 from app.main import load_recognizer
 from app.settings import REPOSITORY, Settings
 from training import evaluation, protocols
@@ -44,6 +45,8 @@ def train(
         _fail(f"{error.name} is not installed; training needs the extra `training`: pip install akshar[training]")
     started = time.monotonic()
     dataset = _read(data)
+    if missing := [family for family in CATALOGUE if family not in dataset.family]:
+        _fail(f"{data}: has no {' and no '.join(missing)}; a training needs all families.")
     recipe = Recipe() if epochs is None else Recipe(epochs=epochs)
     bar = 1 if sys.stdout.isatty() else 2
     manifest = pipeline.train(dataset, data.name, recipe, seed, out, work, _console.print, bar)

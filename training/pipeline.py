@@ -61,7 +61,7 @@ def train(
         recipe: of the extractor.
         seed: of the split, the training and the search.
         out: folder of the artifacts, made or overwritten once all is done.
-        work: folder of checkpoints; removed at the end.
+        work: folder for checkpoints, which are removed at the end.
         say: takes a line of progress.
         verbose: Keras's: 1 for a bar, 2 for a line an epoch.
 
@@ -71,12 +71,13 @@ def train(
     split = protocols.published(dataset, seed)
     training, validation = dataset[split.train], dataset[split.validation]
     say(f"Training the extractor on {len(training):,} images, {len(validation):,} to validate.")
+    checkpoints = work / f"extractor-{dataset.digest[:12]}"
     classifier = extractor.train(
         (training.glyphs, training.joint),
         (validation.glyphs, validation.joint),
         recipe,
         seed,
-        work / f"extractor-{dataset.digest[:12]}",
+        checkpoints,
         verbose,
     )
     frozen = extractor.freeze(classifier)
@@ -85,15 +86,14 @@ def train(
     shutil.rmtree(staging, ignore_errors=True)  # Of an interrupted run.
     (staging / "heads").mkdir(parents=True)
     export_extractor(frozen, staging, validation.glyphs)
-    features = {id(part): keras_features(frozen, part.glyphs) for part in (training, validation)}
+    known = [(keras_features(frozen, part.glyphs), part) for part in (training, validation)]
     heads = {}
     for family in CATALOGUE:
         say(f"Searching the head of the {family}.")
-        parts = [
-            (features[id(part)][part.family == family], part.class_id[part.family == family])
-            for part in (training, validation)
-        ]
-        heads[family] = fit_head(parts[0], parts[1], seed)
+        learnt, held = (
+            (features[part.family == family], part.class_id[part.family == family]) for features, part in known
+        )
+        heads[family] = fit_head(learnt, held, seed)
         joblib.dump(heads[family].svc, staging / _head_file(family), compress=3)
 
     manifest = _manifest(dataset, name, recipe, seed, split, staging, heads)
@@ -103,7 +103,8 @@ def train(
     manifest = manifest.model_copy(update={"scores": scores})
     _write(manifest, staging)
     shutil.copytree(staging, out, dirs_exist_ok=True)
-    shutil.rmtree(work)
+    for done in (checkpoints, staging):
+        shutil.rmtree(done)
     return manifest
 
 

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.bundle import load_bundle
+from tests.drawing import draw, encode
 from training.__main__ import main
 from training.data import Dataset
 
@@ -54,7 +55,7 @@ def test_a_whole_training_on_a_real_slice(slice_of_nhcd: Path, tmp_path: Path) -
     assert manifest.split.sizes["test"] == sum(score.n for score in manifest.scores["published"].values()) == 105
     assert {"keras", "scikit-learn", "numpy", "python"} <= set(manifest.versions)
     assert manifest.recipe["epochs"] == 1
-    assert not work.exists()
+    assert not list(work.iterdir())
 
     run = CliRunner().invoke(main, ["evaluate", "--data", str(slice_of_nhcd), "--artifacts", str(out), "--json"])
     assert json.loads(run.stdout)["published"] == {
@@ -87,6 +88,16 @@ def test_other_data_are_told(slice_of_nhcd: Path) -> None:
     run = CliRunner().invoke(main, ["evaluate", "--data", str(slice_of_nhcd)])
     assert run.exit_code == 0
     assert "not those that the training held out" in run.stderr
+
+
+def test_data_without_a_family_are_refused(tmp_path: Path) -> None:
+    for number in range(10):
+        folder = tmp_path / f"digit_{number}"
+        folder.mkdir()
+        (folder / "1.png").write_bytes(encode(draw("zero")))
+    run = CliRunner().invoke(main, ["train", "--data", str(tmp_path)])
+    assert run.exit_code == 2
+    assert "has no vowels and no consonants" in run.stderr
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])
