@@ -179,7 +179,8 @@ def _fit(crop: Image.Image) -> Glyph:
     if min(crop.size) > INNER:
         crop = _thicken(crop)
     fitted = np.asarray(crop.resize((INNER, INNER), Image.Resampling.BILINEAR), np.float32)
-    return fitted / fitted.max()
+    peaked: Glyph = fitted / fitted.max()
+    return peaked
 
 
 def _thicken(crop: Image.Image) -> Image.Image:
