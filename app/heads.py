@@ -17,9 +17,9 @@ import structlog
 from sklearn.svm import SVC
 
 Floats = npt.NDArray[np.float64]
-Singles = npt.NDArray[np.float32]
+Reals = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
-Margins = Callable[[npt.NDArray[np.floating]], Floats]
+Margins = Callable[[Reals], Floats]
 """From features (n, d) to one-against-one decision values (n, k, k): row class against column class, positive where the
 row wins, zero on the diagonal."""
 
@@ -51,7 +51,7 @@ class Head:
             raise ValueError("a head needs at least two classes")
         self.margins: Margins = vectorized_margins(svc) or reference_margins(svc)
 
-    def rank(self, features: npt.NDArray[np.floating]) -> Ranking:
+    def rank(self, features: Reals) -> Ranking:
         """Rank the classes for features of shape (n, 512)."""
         margins = self.margins(features)
         order = np.argsort(-one_vs_rest(margins), axis=1, kind="stable")
@@ -66,7 +66,7 @@ def reference_margins(svc: SVC) -> Margins:
     ovo = copy.copy(svc).set_params(decision_function_shape="ovo", break_ties=False)
     k = len(svc.classes_)
 
-    def margins(features: npt.NDArray[np.floating]) -> Floats:
+    def margins(features: Reals) -> Floats:
         values = np.asarray(ovo.decision_function(features), np.float64)
         # scikit-learn turns the sign, and drops the axis, of a lone pair.
         return _antisymmetric(values if values.ndim == 2 else -values[:, None], k)
@@ -75,7 +75,10 @@ def reference_margins(svc: SVC) -> Margins:
 
 
 def vectorized_margins(svc: SVC) -> Margins | None:
-    """The margins in single precision, by one kernel matrix and one product per class; None for what it does not know.
+    """The margins by one kernel matrix and one product per class; None for a kernel that is not known here.
+
+    In single precision for the radial kernel, whose values are at most 1, so that rounding adds at most some 1e-6 of
+    the summed weights; in double precision for linear and polynomial kernels, whose sums can cancel.
 
     In libsvm's form, the decision between classes i and j sums the kernels with the support vectors of both, weighted
     by ``dual_coef_``: those of class i lie in row j - 1, those of class j in row i (Chang and Lin, "LIBSVM", 2011).
@@ -86,7 +89,8 @@ def vectorized_margins(svc: SVC) -> Margins | None:
         return None
     k = len(svc.classes_)
     sign = -1 if k == 2 else 1  # scikit-learn turns the sign of a lone pair.
-    weights = (sign * svc.dual_coef_).astype(np.float32)
+    precision = _precision(svc)
+    weights = (sign * svc.dual_coef_).astype(precision)
     intercepts = sign * svc.intercept_
     ends = np.cumsum(svc.n_support_)
     # Per class: its support vectors, their weights (own vectors, k - 1), and the opponents these are against.
@@ -96,9 +100,9 @@ def vectorized_margins(svc: SVC) -> Margins | None:
     ]
     first, second = np.triu_indices(k, 1)
 
-    def margins(features: npt.NDArray[np.floating]) -> Floats:
-        kernels = kernel(np.ascontiguousarray(features, np.float32))
-        share = np.zeros((len(features), k, k), np.float32)  # What a row's vectors add to its pair with a column.
+    def margins(features: Reals) -> Floats:
+        kernels = kernel(np.ascontiguousarray(features, precision))
+        share = np.zeros((len(features), k, k), precision)  # What a row's vectors add to its pair with a column.
         for i, (own, weight, opponents) in enumerate(blocks):
             share[:, i, opponents] = kernels[:, own] @ weight
         return _antisymmetric(share[:, first, second] + share[:, second, first] + intercepts, k)
@@ -106,26 +110,31 @@ def vectorized_margins(svc: SVC) -> Margins | None:
     return margins
 
 
-def _kernel(svc: SVC) -> Callable[[Singles], Singles] | None:
+def _precision(svc: SVC) -> type[np.floating]:
+    return np.float32 if svc.kernel == "rbf" else np.float64
+
+
+def _kernel(svc: SVC) -> Callable[[Reals], Reals] | None:
     """The kernels with the support vectors, shapes (n, d) to (n, m), of an SVC fitted on dense features."""
     if not isinstance(svc.support_vectors_, np.ndarray):
         return None
-    support = np.ascontiguousarray(svc.support_vectors_, np.float32)
+    support = np.ascontiguousarray(svc.support_vectors_, _precision(svc))
     norms = np.einsum("ij,ij->i", support, support)
-    gamma = np.float32(svc._gamma)  # What "scale" and "auto" came to at the fit; there is no public name for it.
-    offset = np.float32(svc.coef0)
+    gamma = support.dtype.type(
+        svc._gamma
+    )  # What "scale" and "auto" came to at the fit; there is no public name for it.
 
-    def linear(x: Singles) -> Singles:
-        products: Singles = x @ support.T
+    def linear(x: Reals) -> Reals:
+        products: Reals = x @ support.T
         return products
 
-    def polynomial(x: Singles) -> Singles:
-        powers: Singles = (gamma * linear(x) + offset) ** svc.degree
+    def polynomial(x: Reals) -> Reals:
+        powers: Reals = (gamma * linear(x) + svc.coef0) ** svc.degree
         return powers
 
-    def radial(x: Singles) -> Singles:
+    def radial(x: Reals) -> Reals:
         distances = norms + np.einsum("ij,ij->i", x, x)[:, None] - 2 * linear(x)
-        similarities: Singles = np.exp(-gamma * np.maximum(distances, 0))
+        similarities: Reals = np.exp(-gamma * np.maximum(distances, 0))
         return similarities
 
     kernels = {"linear": linear, "poly": polynomial, "rbf": radial}

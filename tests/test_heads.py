@@ -23,7 +23,7 @@ def fitted(classes: int, seed: int = 0, **parameters: object) -> tuple[SVC, np.n
     return svc, rng.normal(size=(200, 12)) * 1.5
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.integers(2, 12),
     st.integers(0, 10_000),
@@ -37,7 +37,8 @@ def test_vectorized_margins_are_scikit_learns(classes: int, seed: int, kernel: s
     assert vectorized
     expected = reference_margins(svc)(features)
     ours = vectorized(features)
-    tolerance = 1e-4 * max(1, np.abs(expected).max())
+    # What single precision may cost: an error in each kernel value, times its weight.
+    tolerance = 2e-6 * np.abs(svc.dual_coef_).sum() if kernel == "rbf" else 1e-9 * np.abs(expected).max()
     np.testing.assert_allclose(ours, expected, atol=tolerance)
     # Where no pair is a toss-up in single precision, the label is scikit-learn's.
     off_diagonal = ~np.eye(classes, dtype=bool)
