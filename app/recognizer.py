@@ -76,12 +76,11 @@ class Recognizer:
             if family not in self._heads:
                 raise UnknownFamilyError(family)
         features = self.extractor(glyphs)
-        recognitions: list[Recognition | None] = [None] * len(families)
+        answers: dict[int, Recognition] = {}
         for family in set(families):
             rows = [row for row, name in enumerate(families) if name == family]
-            for row, recognition in zip(rows, self.classify(features[rows], family), strict=True):
-                recognitions[row] = recognition
-        return [recognition for recognition in recognitions if recognition is not None]
+            answers.update(zip(rows, self.classify(features[rows], family), strict=True))
+        return [answers[row] for row in range(len(families))]
 
     def classify(self, features: Features, family: str) -> list[Recognition]:
         """Answers of one family's head for features of shape (n, 512)."""
