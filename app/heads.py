@@ -65,11 +65,12 @@ def reference_margins(svc: SVC) -> Margins:
     # The same fitted arrays under another public setting: decision_function then returns the raw decision values.
     ovo = copy.copy(svc).set_params(decision_function_shape="ovo", break_ties=False)
     k = len(svc.classes_)
+    signs = _signs(k)
 
     def margins(features: Reals) -> Floats:
         values = np.asarray(ovo.decision_function(features), np.float64)
         # scikit-learn turns the sign, and drops the axis, of a lone pair.
-        return _antisymmetric(values if values.ndim == 2 else -values[:, None], k)
+        return signs * _by_pair(values if values.ndim == 2 else -values[:, None], k)
 
     return margins
 
@@ -91,21 +92,22 @@ def vectorized_margins(svc: SVC) -> Margins | None:
     sign = -1 if k == 2 else 1  # scikit-learn turns the sign of a lone pair.
     precision = _precision(svc)
     weights = (sign * svc.dual_coef_).astype(precision)
-    intercepts = sign * svc.intercept_
+    intercepts = _by_pair(sign * svc.intercept_, k)
+    signs = _signs(k)
     ends = np.cumsum(svc.n_support_)
     # Per class: its support vectors, their weights (own vectors, k - 1), and the opponents these are against.
     blocks = [
         (slice(end - count, end), np.ascontiguousarray(weights[:, end - count : end].T), np.delete(np.arange(k), i))
         for i, (end, count) in enumerate(zip(ends, svc.n_support_, strict=True))
     ]
-    first, second = np.triu_indices(k, 1)
 
     def margins(features: Reals) -> Floats:
         kernels = kernel(np.ascontiguousarray(features, precision))
         share = np.zeros((len(features), k, k), precision)  # What a row's vectors add to its pair with a column.
         for i, (own, weight, opponents) in enumerate(blocks):
             share[:, i, opponents] = kernels[:, own] @ weight
-        return _antisymmetric(share[:, first, second] + share[:, second, first] + intercepts, k)
+        decided: Floats = signs * (share + share.transpose(0, 2, 1) + intercepts)
+        return decided
 
     return margins
 
@@ -120,9 +122,8 @@ def _kernel(svc: SVC) -> Callable[[Reals], Reals] | None:
         return None
     support = np.ascontiguousarray(svc.support_vectors_, _precision(svc))
     norms = np.einsum("ij,ij->i", support, support)
-    gamma = support.dtype.type(
-        svc._gamma
-    )  # What "scale" and "auto" came to at the fit; there is no public name for it.
+    # What "scale" and "auto" came to at the fit; there is no public name for it.
+    gamma = support.dtype.type(svc._gamma)
 
     def linear(x: Reals) -> Reals:
         products: Reals = x @ support.T
@@ -141,13 +142,18 @@ def _kernel(svc: SVC) -> Callable[[Reals], Reals] | None:
     return kernels.get(svc.kernel) if isinstance(svc.kernel, str) else None
 
 
-def _antisymmetric(values: Floats, k: int) -> Floats:
-    """Decision values of pairs, (n, k (k - 1) / 2) in libsvm's order, as matrices (n, k, k)."""
+def _by_pair(values: Floats, k: int) -> Floats:
+    """Values of pairs of classes, (..., k (k - 1) / 2) in libsvm's order, as symmetric matrices (..., k, k)."""
     first, second = np.triu_indices(k, 1)
-    margins = np.zeros((len(values), k, k))
-    margins[:, first, second] = values
-    margins[:, second, first] = -values
-    return margins
+    matrices = np.zeros((*values.shape[:-1], k, k))
+    matrices[..., first, second] = matrices[..., second, first] = values
+    return matrices
+
+
+def _signs(k: int) -> Floats:
+    """What turns a pair's decision into margins, (k, k): 1 for its first class, -1 for its second."""
+    upper = np.triu(np.ones((k, k)), 1)
+    return upper - upper.T
 
 
 def one_vs_rest(margins: Floats) -> Floats:
