@@ -70,19 +70,20 @@ class Dataset:
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class _Entry:
-    """Where one image belongs; the order of the fields is the order of a data set's rows."""
+    """Where one image belongs."""
 
-    family_rank: int
+    family: str
     class_id: int
     file: str
     name: str
     path: str
 
     @property
-    def family(self) -> str:
-        return list(CATALOGUE)[self.family_rank]
+    def rank(self) -> tuple[int, str, str, str]:
+        """Orders the rows of a data set: by family, class number, file name."""
+        return joint_index(self.family, self.class_id), self.file, self.name, self.path
 
     @property
     def writer(self) -> str:
@@ -111,7 +112,7 @@ def read_dataset(path: Path | str) -> Dataset:
 
 
 def _assemble(source: Path, names: list[str], read: Callable[[str], bytes]) -> Dataset:
-    entries = sorted(entry for name in names if (entry := _place(source, name)))
+    entries = sorted((entry for name in names if (entry := _place(source, name))), key=lambda entry: entry.rank)
     if not entries:
         raise DatasetError(
             f"{source}: no images in a known layout among {len(names)} files. Expected NHCD "
@@ -149,10 +150,11 @@ def _place(source: Path, path: str) -> _Entry | None:
         family, name = _DHCD_FAMILY[kind], match[0].removeprefix("/")
     else:
         return None
-    class_id = int(number)
-    if class_id not in {c.class_id for c in CATALOGUE[family]}:
-        raise DatasetError(f"{source}: {path}: {family} has no class {class_id}.")
-    return _Entry(list(CATALOGUE).index(family), class_id, file, name, path)
+    try:
+        joint_index(family, int(number))
+    except KeyError:
+        raise DatasetError(f"{source}: {path}: {family} has no class {int(number)}.") from None
+    return _Entry(family, int(number), file, name, path)
 
 
 def _check_complete(source: Path, entries: list[_Entry]) -> None:

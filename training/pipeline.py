@@ -32,7 +32,7 @@ from app.bundle import (
     load_bundle,
 )
 from app.catalogue import CATALOGUE
-from app.extractor import OnnxExtractor
+from app.extractor import load_extractor
 from app.recognizer import Recognizer
 from training import evaluation, extractor, protocols
 from training.data import Dataset
@@ -98,7 +98,8 @@ def train(
 
     manifest = _manifest(dataset, name, recipe, seed, split, staging, heads)
     _write(manifest, staging)
-    recognizer = Recognizer(load_bundle(staging), OnnxExtractor((staging / ONNX).read_bytes()))
+    bundle = load_bundle(staging)
+    recognizer = Recognizer(bundle, load_extractor(bundle, "onnxruntime"))
     scores = {"published": evaluation.score(recognizer, dataset, split.test)}
     manifest = manifest.model_copy(update={"scores": scores})
     _write(manifest, staging)
