@@ -1,23 +1,17 @@
 """Draws the README's pictures: overview.svg, real glyphs through the real service, and pa.png, the glyph that it sends.
 
-``.venv/bin/python docs/picture.py`` (the drawings are the tests' own; what the picture shows is what it answers).
+``.venv/bin/python -m docs.picture`` (the drawings are the tests' own; what the picture shows is what it answers).
 """
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(REPOSITORY))
-
-from app.imaging import Glyph, read_glyph  # noqa: E402
-from app.main import load_recognizer  # noqa: E402
-from app.recognizer import Recognition  # noqa: E402
-from app.settings import Settings  # noqa: E402
-from tests.drawing import GLYPHS, draw, encode  # noqa: E402
+from app.imaging import Glyph, read_glyph
+from app.main import load_recognizer
+from app.recognizer import Recognition
+from app.settings import REPOSITORY, Settings
+from tests.drawing import GLYPHS, draw, encode
 
 SHOWN = [("pa", "consonants", -8.0), ("tta", "consonants", 6.0), ("zero", "numerals", 3.0)]
 ROW, CELL = 118, 96

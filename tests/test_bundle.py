@@ -1,5 +1,6 @@
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import sklearn
 
-from app.bundle import BundleError, load_bundle
+from app.bundle import BundleError, file_entry, load_bundle
 from app.extractor import choose_runtime, load_extractor
 from tests.conftest import ARTIFACTS
 
@@ -95,8 +96,6 @@ def test_a_head_that_no_digest_vouches_for_is_refused(copy: Path) -> None:
 
 
 def test_a_pickle_that_is_no_svc_is_refused(copy: Path) -> None:
-    from app.bundle import file_entry
-
     joblib.dump(np.zeros(3), copy / "heads/vowels.joblib")
     entry = file_entry(copy / "heads/vowels.joblib").model_dump()
     edit(copy, lambda manifest: manifest["files"].update({"heads/vowels.joblib": entry}))
@@ -109,7 +108,7 @@ def test_the_committed_artifacts_are_small() -> None:
 
 def test_a_runtime_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     bundle = load_bundle(ARTIFACTS)
-    monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(BundleError, match="onnxruntime is not installed"):
         load_extractor(bundle, "onnxruntime")
 

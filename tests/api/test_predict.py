@@ -1,4 +1,5 @@
 import threading
+import time
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -162,69 +163,68 @@ def test_an_unknown_family_is_told_the_known_ones(client: TestClient) -> None:
     assert all(family in detail for family in CATALOGUE)
 
 
+class HeldUp:
+    """In a running app's extractor's place: its calls wait at a gate, and their sizes are kept."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._recognizer, self._queue = app.state.service.recognizer, app.state.service.batcher._queue
+        self._extractor = self._recognizer.extractor
+        self.name, self.device = self._extractor.name, self._extractor.device
+        self.entered, self.gate = threading.Event(), threading.Event()
+        self.sizes: list[int] = []
+
+    def __call__(self, glyphs: np.ndarray) -> np.ndarray:
+        self.sizes.append(len(glyphs))
+        self.entered.set()
+        assert self.gate.wait(20)
+        return np.asarray(self._extractor(glyphs))
+
+    def __enter__(self) -> "HeldUp":
+        self._recognizer.extractor = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.gate.set()
+        self._recognizer.extractor = self._extractor
+
+    def wait_until_queued(self, count: int) -> None:
+        for _ in range(2000):
+            if len(self._queue) == count:
+                return
+            time.sleep(0.01)
+        pytest.fail(f"{len(self._queue)} images wait, not {count}")
+
+
 def test_concurrent_requests_share_calls_of_the_extractor(client: TestClient, app: FastAPI) -> None:
-    """While one call is held up, seven requests of all families arrive; they are read together in the next."""
-    recognizer = app.state.service.recognizer
-    extractor = recognizer.extractor
-    sizes: list[int] = []
-    entered, gate = threading.Event(), threading.Event()
-
-    class Held:
-        name, device = extractor.name, extractor.device
-
-        def __call__(self, glyphs: np.ndarray) -> np.ndarray:
-            sizes.append(len(glyphs))
-            entered.set()
-            assert gate.wait(20)
-            return np.asarray(extractor(glyphs))
+    """While one call is held up, seven requests of two families arrive; they are read together in the next."""
 
     def read(sent: tuple[str, str]) -> str:
         return str(client.post(f"/predict/{sent[0]}", files={"file": encode(draw(sent[1]))}).json()["character"])
 
-    recognizer.extractor = Held()
-    try:
-        with ThreadPoolExecutor(8) as pool:
-            first = pool.submit(read, ("numerals", "zero"))
-            assert entered.wait(20)
-            rest = [pool.submit(read, sent) for sent in 3 * [("consonants", "pa"), ("consonants", "tta")]]
-            rest.append(pool.submit(read, ("numerals", "zero")))
-            queue = app.state.service.batcher._queue
-            for _ in range(2000):
-                if len(queue) == 7:
-                    break
-                threading.Event().wait(0.01)
-            gate.set()
-            assert first.result(20) == "०"
-            assert [future.result(20) for future in rest] == [*3 * ["प", "ट"], "०"]
-        assert sizes == [1, 7]
-    finally:
-        gate.set()
-        recognizer.extractor = extractor
+    with ThreadPoolExecutor(8) as pool, HeldUp(app) as held:
+        first = pool.submit(read, ("numerals", "zero"))
+        assert held.entered.wait(20)
+        rest = [pool.submit(read, sent) for sent in 3 * [("consonants", "pa"), ("consonants", "tta")]]
+        rest.append(pool.submit(read, ("numerals", "zero")))
+        held.wait_until_queued(7)
+        held.gate.set()
+        assert first.result(20) == "०"
+        assert [future.result(20) for future in rest] == [*3 * ["प", "ट"], "०"]
+    assert held.sizes == [1, 7]
 
 
 def test_a_full_queue_is_429_with_retry_after(settings: Settings) -> None:
     app = create_app(settings.model_copy(update={"max_queue": 1}))
-    with TestClient(app) as client:
-        recognizer = app.state.service.recognizer
-        gate, entered, extractor = threading.Event(), threading.Event(), recognizer.extractor
-
-        def held(glyphs: np.ndarray) -> np.ndarray:
-            entered.set()
-            assert gate.wait(20)
-            return np.asarray(extractor(glyphs))
-
-        recognizer.extractor = held
-        with ThreadPoolExecutor(2) as pool:
-            first = pool.submit(client.post, "/predict/consonants", files={"file": PNG})
-            assert entered.wait(20)
-            second = pool.submit(client.post, "/predict/consonants", files={"file": PNG})
-            while not app.state.service.batcher._queue:
-                threading.Event().wait(0.01)
-            refused = client.post("/predict/consonants", files={"file": PNG})
-            gate.set()
-            assert_problem(refused, "overloaded")
-            assert int(refused.headers["retry-after"]) >= 1
-            assert [first.result(20).status_code, second.result(20).status_code] == [200, 200]
+    with TestClient(app) as client, ThreadPoolExecutor(2) as pool, HeldUp(app) as held:
+        first = pool.submit(client.post, "/predict/consonants", files={"file": PNG})
+        assert held.entered.wait(20)
+        second = pool.submit(client.post, "/predict/consonants", files={"file": PNG})
+        held.wait_until_queued(1)
+        refused = client.post("/predict/consonants", files={"file": PNG})
+        held.gate.set()
+        assert_problem(refused, "overloaded")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert [first.result(20).status_code, second.result(20).status_code] == [200, 200]
 
 
 def test_a_crash_is_a_500_without_a_traceback(settings: Settings) -> None:
