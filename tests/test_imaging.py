@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from app.imaging import FORMATS, ImageError, read_glyph
+from app.imaging import FORMATS, ImageError, glyph_of, open_image, read_glyph
 from tests.drawing import GLYPHS, coloured, draw, encode, sixteen_bit, transparent
 
 
@@ -37,6 +37,7 @@ def test_a_glyph_is_32_by_32_ink_1_paper_0_filling_its_frame(name: str) -> None:
 
 
 INK, PAPER = (20, 40, 150), (250, 240, 220)
+_TURNED_XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
 
 VARIANTS: dict[str, Callable[[Image.Image], bytes]] = {
     **{kind: partial(encode, kind=kind) for kind in FORMATS},
@@ -61,6 +62,8 @@ VARIANTS: dict[str, Callable[[Image.Image], bytes]] = {
     "larger": lambda drawn: encode(drawn.resize((600, 600), Image.Resampling.BICUBIC)),
     "off centre": lambda drawn: encode(_on_page(drawn)),
     "upright by EXIF": lambda drawn: encode(drawn.rotate(90, expand=True), "JPEG", quality=95, exif=_turned()),
+    "PNG upright by EXIF": lambda drawn: encode(drawn.rotate(90, expand=True), exif=_turned()),
+    "upright by XMP": lambda drawn: encode(drawn.rotate(90, expand=True), "JPEG", quality=95, xmp=_TURNED_XMP),
 }
 
 
@@ -108,6 +111,14 @@ def test_a_truncated_image_is_told_apart(kind: str) -> None:
     assert code(whole[: len(whole) * 2 // 3]) == "truncated_image"
 
 
+def _specks() -> Image.Image:
+    """Ink in two opposite corners, so small that none is left when the whole is brought to the size of a glyph."""
+    page = Image.new("L", (3000, 3000), 255)
+    page.putpixel((0, 0), 0)
+    page.putpixel((2999, 2999), 0)
+    return page
+
+
 @pytest.mark.parametrize(
     "blank",
     [
@@ -118,8 +129,9 @@ def test_a_truncated_image_is_told_apart(kind: str) -> None:
         Image.new("L", (1, 1), 7),
         Image.fromarray(np.random.default_rng(0).integers(240, 250, (64, 64), np.uint8)),
         Image.fromarray(np.full((32, 32), 40_000, np.uint16)),
+        _specks(),
     ],
-    ids=["white", "black", "colour", "transparent", "one pixel", "faint noise", "16 bit"],
+    ids=["white", "black", "colour", "transparent", "one pixel", "faint noise", "16 bit", "lost specks"],
 )
 def test_a_blank_image_is_refused(blank: Image.Image) -> None:
     assert code(encode(blank)) == "blank_image"
@@ -130,6 +142,14 @@ def test_what_is_no_image_is_refused() -> None:
     assert code(b"GET / HTTP/1.1") == "unsupported_image"
     assert code(b"<svg xmlns='http://www.w3.org/2000/svg'/>") == "unsupported_image"
     assert code(encode(draw("pa"), "TIFF")) == "unsupported_image"
+
+
+def test_the_size_is_known_before_a_pixel_is_decoded() -> None:
+    whole = encode(draw("pa", 200))
+    image = open_image(whole[: len(whole) // 2])
+    assert image.size == (200, 200)
+    with pytest.raises(ImageError, match="truncated"):
+        glyph_of(image)
 
 
 def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:
