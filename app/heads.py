@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -50,12 +51,13 @@ class Head:
         if len(self.class_ids) < 2:
             raise ValueError("a head needs at least two classes")
         self.margins: Margins = vectorized_margins(svc) or reference_margins(svc)
+        self._not_itself = np.diag(np.full(len(self.class_ids), np.inf))
 
     def rank(self, features: Reals) -> Ranking:
         """Rank the classes for features of shape (n, 512)."""
         margins = self.margins(features)
         order = np.argsort(-one_vs_rest(margins), axis=1, kind="stable")
-        least = np.where(np.eye(len(self.class_ids), dtype=bool), np.inf, margins).min(axis=2)
+        least = (margins + self._not_itself).min(axis=2)
         confidences = 1 / (1 + np.exp(-3 * np.take_along_axis(least, order, axis=1)))
         return Ranking(self.class_ids[order], np.minimum.accumulate(confidences, axis=1))
 
@@ -95,17 +97,17 @@ def vectorized_margins(svc: SVC) -> Margins | None:
     intercepts = _by_pair(sign * svc.intercept_, k)
     signs = _signs(k)
     ends = np.cumsum(svc.n_support_)
-    # Per class: its support vectors, their weights (own vectors, k - 1), and the opponents these are against.
+    # Per class: its support vectors, and their weights against every class, none against its own.
     blocks = [
-        (slice(end - count, end), np.ascontiguousarray(weights[:, end - count : end].T), np.delete(np.arange(k), i))
+        (slice(end - count, end), np.insert(weights[:, end - count : end].T, i, 0, axis=1))
         for i, (end, count) in enumerate(zip(ends, svc.n_support_, strict=True))
     ]
 
     def margins(features: Reals) -> Floats:
         kernels = kernel(np.ascontiguousarray(features, precision))
-        share = np.zeros((len(features), k, k), precision)  # What a row's vectors add to its pair with a column.
-        for i, (own, weight, opponents) in enumerate(blocks):
-            share[:, i, opponents] = kernels[:, own] @ weight
+        share = np.empty((len(features), k, k), precision)  # What a row's vectors add to its pair with a column.
+        for i, (own, weight) in enumerate(blocks):
+            np.matmul(kernels[:, own], weight, out=share[:, i])
         decided: Floats = signs * (share + share.transpose(0, 2, 1) + intercepts)
         return decided
 
@@ -121,9 +123,9 @@ def _kernel(svc: SVC) -> Callable[[Reals], Reals] | None:
     if not isinstance(svc.support_vectors_, np.ndarray):
         return None
     support = np.ascontiguousarray(svc.support_vectors_, _precision(svc))
-    norms = np.einsum("ij,ij->i", support, support)
     # What "scale" and "auto" came to at the fit; there is no public name for it.
     gamma = support.dtype.type(svc._gamma)
+    doubled, norms = 2 * gamma * support, gamma * np.einsum("ij,ij->i", support, support)
 
     def linear(x: Reals) -> Reals:
         products: Reals = x @ support.T
@@ -134,9 +136,11 @@ def _kernel(svc: SVC) -> Callable[[Reals], Reals] | None:
         return powers
 
     def radial(x: Reals) -> Reals:
-        distances = norms + np.einsum("ij,ij->i", x, x)[:, None] - 2 * linear(x)
-        similarities: Reals = np.exp(-gamma * np.maximum(distances, 0))
-        return similarities
+        # -gamma |x - s|^2, in place: the array is large.
+        exponents: Reals = x @ doubled.T
+        exponents -= norms
+        exponents -= gamma * np.einsum("ij,ij->i", x, x)[:, None]
+        return np.exp(np.minimum(exponents, 0, out=exponents), out=exponents)
 
     kernels = {"linear": linear, "poly": polynomial, "rbf": radial}
     return kernels.get(svc.kernel) if isinstance(svc.kernel, str) else None
@@ -152,8 +156,14 @@ def _by_pair(values: Floats, k: int) -> Floats:
 
 def _signs(k: int) -> Floats:
     """What turns a pair's decision into margins, (k, k): 1 for its first class, -1 for its second."""
-    upper = np.triu(np.ones((k, k)), 1)
+    upper = _upper(k).astype(np.float64)
     return upper - upper.T
+
+
+@lru_cache
+def _upper(k: int) -> npt.NDArray[np.bool_]:
+    """Where the row's class comes before the column's."""
+    return np.triu(np.ones((k, k), bool), 1)
 
 
 def one_vs_rest(margins: Floats) -> Floats:
@@ -166,7 +176,7 @@ def one_vs_rest(margins: Floats) -> Floats:
         Shape (n, k); the arg-max is what ``SVC(break_ties=True).predict`` answers.
     """
     # A margin of zero is a vote for the earlier class.
-    votes = np.triu(margins >= 0, 1).sum(axis=2) + np.tril(margins > 0, -1).sum(axis=2)
+    votes = np.where(_upper(margins.shape[1]), margins >= 0, margins > 0).sum(axis=2)
     sums = margins.sum(axis=2)
     scores: Floats = votes + sums / (3 * (np.abs(sums) + 1))
     return scores
