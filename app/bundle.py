@@ -9,6 +9,7 @@ import hashlib
 import io
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,6 +49,11 @@ class ClassEntry(_Model):
     codepoints: list[str]
     romanization: str
     label: str
+
+    @cached_property
+    def fields(self) -> dict[str, Any]:
+        """Its fields by name, as every answer repeats them."""
+        return self.model_dump()
 
     @classmethod
     def of(cls, entry: CharacterClass) -> ClassEntry:

@@ -3,44 +3,72 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 import uvicorn
+from fastapi import FastAPI
+from pydantic import ValidationError
 
-from app import logs
+from app import logs, metrics
 from app.bundle import BundleError
 from app.imaging import ImageError, read_glyph
-from app.main import create_app, load_recognizer
-from app.schemas import Prediction
+from app.main import GRACE_SECONDS, create_app, load_recognizer
+from app.schemas import prediction
 from app.settings import Settings
 
 main = typer.Typer(name="akshar", help="Reads handwritten Devanagari characters.", no_args_is_help=True)
-
-_GRACE_SECONDS = 15
 
 
 @main.command()
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the port, each with its own models.")] = 1,
 ) -> None:
     """Serve the API until told to stop; the interactive documentation is at /docs."""
-    settings = Settings()
+    settings = _settings()
     logs.configure(settings.log_level, settings.log_format)
-    # The server hands signals it has obeyed back to whoever handled them before: for a clean end, nobody.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    uvicorn.run(
-        create_app(settings),
-        host=host,
-        port=port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-    )
+    with tempfile.TemporaryDirectory(prefix="akshar-metrics-") as folder:
+        if workers > 1:
+            os.environ[metrics.SHARED_FOLDER] = folder  # Workers inherit it, and keep their metrics there.
+        # The server hands signals it has obeyed back to whoever handled them before: for a clean end, nobody.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        uvicorn.run(
+            "app.cli:_worker" if workers > 1 else create_app(settings),
+            factory=workers > 1,
+            workers=workers,
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+
+
+def _settings() -> Settings:
+    """The environment's settings; what is wrong with them is told in a line each, and ends the command with 2."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        for problem in error.errors():
+            name = f"AKSHAR_{str(problem['loc'][0]).upper()}: " if problem["loc"] else ""
+            typer.echo(f"{name}{problem['msg']}", err=True)
+        raise typer.Exit(2) from None
+
+
+def _worker() -> FastAPI:
+    """The app of one worker process among several."""
+    settings = _settings()
+    logs.configure(settings.log_level, settings.log_format)
+    # The supervisor starts another in its place.
+    return create_app(settings, on_death=lambda: os.kill(os.getpid(), signal.SIGTERM))
 
 
 @main.command()
@@ -51,7 +79,7 @@ def predict(
     ],
 ) -> None:
     """Read image files; prints one JSON answer or error a line, in order. Exits with 1 if any file had an error."""
-    settings = Settings()
+    settings = _settings()
     try:
         recognizer = load_recognizer(settings)
     except BundleError as error:
@@ -69,7 +97,7 @@ def predict(
             failed, answer = True, {"code": error.code, "detail": error.detail}
         else:
             (recognition,) = recognizer.recognize(glyph[None], [family])
-            answer = Prediction.answering(recognition, recognizer.model_version).model_dump()
+            answer = prediction(recognition, recognizer.model_version)
         typer.echo(json.dumps({"file": str(file), **answer}, ensure_ascii=False))
     raise typer.Exit(int(failed))
 

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from app.batching import ExpiredError, OverloadedError, RecognitionError, StoppedError
 from app.imaging import ImageError
 from app.schemas import Problem
 
@@ -18,7 +19,9 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "not_found": (404, "There is nothing here"),
     "unknown_family": (404, "There is no such family"),
     "method_not_allowed": (405, "The method is not allowed here"),
+    "upload_timeout": (408, "The body took too long to arrive"),
     "too_many_bytes": (413, "The body is too large"),
+    "too_many_files": (413, "There are too many files"),
     "too_many_pixels": (413, "The image is too large"),
     "unsupported_image": (415, "Not an image in an allowed format"),
     "missing_file": (422, "No file was sent"),
@@ -28,6 +31,8 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "overloaded": (429, "Too many images are waiting"),
     "internal_error": (500, "Something went wrong on our side"),
     "not_ready": (503, "The service is not ready"),
+    "worker_died": (503, "The process must be restarted"),
+    "deadline_exceeded": (504, "The deadline passed"),
 }
 """Status and title of every code; ``docs/errors.md`` tells of each, and a test sees that it does."""
 
@@ -61,6 +66,31 @@ class ApiError(Exception):
         self.code, self.detail, self.headers = code, detail, headers
 
 
+def api_error(error: Exception) -> ApiError:
+    """What an error of ours is on the wire."""
+    match error:
+        case ApiError():
+            return error
+        case ImageError():
+            return ApiError(error.code, error.detail)
+        case OverloadedError():
+            detail = "As many images wait as may; nothing was done with this request."
+            return ApiError("overloaded", detail, {"Retry-After": str(error.retry_after)})
+        case ExpiredError():
+            return ApiError("deadline_exceeded", "The deadline passed before the answer was there.")
+        case StoppedError():
+            return ApiError("not_ready", "The models are not loaded, or the service is stopping.")
+        case _:
+            return ApiError("internal_error", "The request failed; quote its id when you report it.")
+
+
+def problem_item(error: Exception) -> dict[str, Any]:
+    """An error of one file among many."""
+    known = api_error(error)
+    status, title = CODES[known.code]
+    return {"code": known.code, "title": title, "status": status, "detail": known.detail}
+
+
 def problem_response(request: Request, error: ApiError) -> JSONResponse:
     """The response of an error."""
     status, title = CODES[error.code]
@@ -79,13 +109,11 @@ def problem_response(request: Request, error: ApiError) -> JSONResponse:
 def install_handlers(app: FastAPI) -> None:
     """Turn every error that routes and validation raise into a problem; `app.middleware` does so for crashes."""
 
-    @app.exception_handler(ApiError)
-    async def api_error(request: Request, error: ApiError) -> JSONResponse:
-        return problem_response(request, error)
+    async def known(request: Request, error: Exception) -> JSONResponse:
+        return problem_response(request, api_error(error))
 
-    @app.exception_handler(ImageError)
-    async def image_error(request: Request, error: ImageError) -> JSONResponse:
-        return problem_response(request, ApiError(error.code, error.detail))
+    for kind in (ApiError, ImageError, OverloadedError, ExpiredError, StoppedError, RecognitionError):
+        app.add_exception_handler(kind, known)
 
     @app.exception_handler(RequestValidationError)
     async def validation_error(request: Request, error: RequestValidationError) -> JSONResponse:

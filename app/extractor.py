@@ -23,6 +23,16 @@ _GPU_NODES: Final = (Path("/proc/driver/nvidia/gpus"), Path("/dev/nvidia0"), Pat
 """What an NVIDIA driver leaves on Linux, in a container, and under WSL."""
 
 
+def padded_size(size: int) -> int:
+    """The next power of two: few sizes, each prepared for once, where preparing costs more than computing."""
+    return 1 << (size - 1).bit_length()
+
+
+def padded_sizes(most: int) -> list[int]:
+    """All that `padded_size` makes of 1 to ``most``."""
+    return [1 << power for power in range((most - 1).bit_length() + 1)]
+
+
 class Extractor(Protocol):
     """A runtime that holds the network."""
 
@@ -73,6 +83,8 @@ class TensorFlowExtractor:
         if threads:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
         self.device = "gpu" if tf.config.list_logical_devices("GPU") else "cpu"
+        # A GPU searches for the best kernels anew for every batch size; on a CPU padding only adds work.
+        self.pads = self.device == "gpu"
         network = keras.models.load_model(model, compile=False)
         # One graph for every batch size, without the per-call set-up of model.predict.
         signature = tf.TensorSpec([None, *network.input_shape[1:]], tf.float32)
@@ -82,7 +94,10 @@ class TensorFlowExtractor:
         self._tensor = tf.constant
 
     def __call__(self, glyphs: Glyphs) -> Features:
-        return np.asarray(self._call(self._tensor(glyphs[..., None])), np.float32)
+        size = len(glyphs)
+        if self.pads and size:
+            glyphs = np.concatenate([glyphs, np.zeros((padded_size(size) - size, *glyphs.shape[1:]), np.float32)])
+        return np.asarray(self._call(self._tensor(glyphs[..., None]))[:size], np.float32)
 
 
 def load_extractor(bundle: Bundle, runtime: RuntimeName = "auto", threads: int = 0) -> Extractor:

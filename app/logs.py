@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
+from pydantic_core import to_json
 
 
 def configure(level: str, style: Literal["auto", "json", "console"]) -> None:
-    """Send structlog's and the server's own lines through one formatter; ``auto`` is text on a terminal, else JSON."""
+    """Send our own lines and the server's through one formatter; ``auto`` is text on a terminal, else JSON."""
     if style == "auto":
         style = "console" if sys.stderr.isatty() else "json"
     shared: list[structlog.typing.Processor] = [
-        structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
+        structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     # Plain tracebacks: the richer ones show the values of variables, and so what users sent.
     render: list[structlog.typing.Processor] = (
         [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if style == "console"
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_to_json)]
+    )
+    # Ours take the short way, past the standard library's logging: there is one for every request.
+    structlog.configure(
+        processors=[*shared, *render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=_NamedLogger,
+        cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -32,12 +40,17 @@ def configure(level: str, style: Literal["auto", "json", "console"]) -> None:
         )
     )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
-    )
+    # Tells of every malformed form, and so does the answer to it.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
+
+
+class _NamedLogger(structlog.WriteLogger):
+    """Writes to standard error, and has a name as the standard library's loggers have."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(sys.stderr)
+        self.name = name
+
+
+def _to_json(event: dict[str, Any], **_: object) -> str:
+    return to_json(event, fallback=repr).decode()

@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Final
 
 import structlog
-from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from threadpoolctl import threadpool_limits
 
+from app import metrics
 from app.api import health, predict
 from app.batching import Batcher
 from app.bundle import BundleError, load_bundle
+from app.decoding import Decoders, warm_up_decoders
+from app.draining import draining_on_signals
 from app.errors import install_handlers
-from app.extractor import load_extractor
+from app.extractor import load_extractor, padded_sizes
 from app.middleware import RequestContext, StartupReason
 from app.recognizer import Recognizer
 from app.service import Service
 from app.settings import Settings
 
+GRACE_SECONDS: Final = 15
+"""How long accepted work may take after a signal to end; containers are commonly killed after 20 or 30 seconds."""
+
 _log = structlog.get_logger("akshar")
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """Build the app; ``settings`` default to the environment's."""
+def create_app(settings: Settings | None = None, on_death: Callable[[], None] = lambda: None) -> FastAPI:
+    """Build the app.
+
+    Args:
+        settings: by default the environment's.
+        on_death: called once the thread behind the queue has died, and with it the use of this process.
+    """
     settings = settings or Settings()
 
     @asynccontextmanager
@@ -36,11 +49,26 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         except BundleError as error:
             app.state.startup_error = str(error)
             raise
-        batcher = Batcher(recognizer, settings.max_batch, settings.max_queue)
+        batcher = Batcher(recognizer, settings.max_batch, settings.max_queue, settings.batch_window_ms / 1000, on_death)
+        decoders = Decoders(settings.max_pixels, settings.decoding_pixels)
+        service = Service(settings, recognizer, batcher, decoders)
         batcher.start()
-        app.state.service = Service(settings, recognizer, batcher, CapacityLimiter(os.cpu_count() or 1))
-        _log.info("ready", model_version=recognizer.model_version, runtime=recognizer.extractor.name)
-        yield
+        warm_up_decoders()
+        # What is loaded now stays: the collector need not go through it again and again, a tenth of a second at a time.
+        gc.collect()
+        gc.freeze()
+        app.state.service = service
+        extractor = recognizer.extractor
+        metrics.BUILD.labels(app.version, recognizer.model_version, extractor.name, extractor.device).set(1)
+        _log.info(
+            "ready",
+            model_version=recognizer.model_version,
+            runtime=extractor.name,
+            device=extractor.device,
+            pid=os.getpid(),
+        )
+        with draining_on_signals(service, GRACE_SECONDS):
+            yield
         await batcher.stop()
 
     # Its /docs page brings its own scripts, where FastAPI's loads them from elsewhere.
@@ -64,7 +92,10 @@ def load_recognizer(settings: Settings) -> Recognizer:
     Raises:
         BundleError: the artifacts cannot be served as they are, or the runtime is not installed.
     """
+    # The heads' products are small: BLAS threads would spend more on waiting for each other, and on the cores that the
+    # network and the event loop need.
+    threadpool_limits(1, "blas")
     bundle = load_bundle(settings.artifacts)
     recognizer = Recognizer(bundle, load_extractor(bundle, settings.runtime, settings.threads))
-    recognizer.warm_up([1, len(recognizer.families), settings.max_batch])
+    recognizer.warm_up(padded_sizes(settings.max_batch))
     return recognizer

@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, its log line, and an answer whatever happens.
+"""What surrounds every request: its id, its log line, its metrics, and an answer whatever happens.
 
 Plain ASGI: under Starlette's ``BaseHTTPMiddleware`` a client's disconnect would never be seen.
 """
@@ -9,16 +9,19 @@ import re
 import time
 import uuid
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import ApiError, problem_response
+from app import metrics
+from app.errors import api_error, problem_response
 
 REQUEST_ID: Final = "x-request-id"
+CLIENT_LEFT: Final = 499
+"""The status that logs and metrics give a request whose client has left; nothing is sent."""
 _ACCEPTABLE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 _log = structlog.get_logger("akshar.access")
@@ -34,32 +37,41 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        started = time.monotonic()
         offered = Headers(scope=scope).get(REQUEST_ID, "")
         request_id = offered if _ACCEPTABLE_ID.fullmatch(offered) else uuid.uuid4().hex
-        scope.setdefault("state", {})["request_id"] = request_id
-        started = time.perf_counter()
+        state: dict[str, Any] = scope.setdefault("state", {})
+        state["request_id"] = request_id
         status = 0
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+                message["headers"] = [*message["headers"], (REQUEST_ID.encode(), request_id.encode())]
             await send(message)
 
-        log = _log.bind(request_id=request_id, method=scope["method"], path=scope["path"])
         try:
             await self._app(scope, receive, send_with_id)
         except ClientDisconnect:
-            log.info("client_left")
-            return
+            status = CLIENT_LEFT
         except Exception as error:
-            log.error("crash", exc_info=error)
-            if status:
-                return  # Too late for another answer; the server closes the connection.
-            problem = ApiError("internal_error", "The request failed; quote its id when you report it.")
-            await problem_response(Request(scope), problem)(scope, receive, send_with_id)
-        log.info("request", status=status, milliseconds=round(1e3 * (time.perf_counter() - started), 2))
+            _log.error("crash", request_id=request_id, path=scope["path"], exc_info=error)
+            if not status:  # Else it is too late for another answer; the server closes the connection.
+                await problem_response(Request(scope), api_error(error))(scope, receive, send_with_id)
+        seconds = time.monotonic() - started
+        # Unknown paths are one route and unknown families none: strangers shall not make up labels.
+        route = getattr(scope.get("route"), "path", "none")
+        metrics.REQUESTS.labels(route, state.get("family", ""), status).inc()
+        metrics.REQUEST_SECONDS.labels(route).observe(seconds)
+        _log.info(
+            "request",
+            request_id=request_id,
+            method=scope["method"],
+            path=scope["path"],
+            status=status,
+            milliseconds=round(1e3 * seconds, 2),
+        )
 
 
 class StartupReason:

@@ -75,15 +75,17 @@ class Recognizer:
         for family in families:
             if family not in self._heads:
                 raise UnknownFamilyError(family)
-        features = self.extractor(glyphs)
+        return self.classify(self.extractor(glyphs), families)
+
+    def classify(self, features: Features, families: Sequence[str]) -> list[Recognition]:
+        """Answers of the heads for features of shape (n, 512), each by the head of its own family (n names)."""
         answers: dict[int, Recognition] = {}
         for family in set(families):
             rows = [row for row, name in enumerate(families) if name == family]
-            answers.update(zip(rows, self.classify(features[rows], family), strict=True))
+            answers.update(zip(rows, self._classify(features[rows], family), strict=True))
         return [answers[row] for row in range(len(families))]
 
-    def classify(self, features: Features, family: str) -> list[Recognition]:
-        """Answers of one family's head for features of shape (n, 512)."""
+    def _classify(self, features: Features, family: str) -> list[Recognition]:
         ranking = self._heads[family].rank(features)
         classes = self._classes[family]
         return [

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from app.recognizer import Candidate, Recognition
+from app.recognizer import Recognition
 
 
 class CharacterAnswer(BaseModel):
@@ -24,11 +24,6 @@ class CharacterAnswer(BaseModel):
         description="1 / (1 + exp(-3 m)) of the least one-against-one margin m; a squashing, not yet a probability.",
     )
 
-    @classmethod
-    def of(cls, family: str, candidate: Candidate) -> CharacterAnswer:
-        """A candidate on the wire."""
-        return cls(family=family, confidence=round(candidate.confidence, 6), **candidate.entry.model_dump())
-
 
 class Prediction(CharacterAnswer):
     """The answer to one image."""
@@ -38,17 +33,31 @@ class Prediction(CharacterAnswer):
     alternatives: list[CharacterAnswer] = Field(description="The five best, the answer first.")
     model_version: str = Field(description="Which artifacts answered.")
 
-    @classmethod
-    def answering(cls, recognition: Recognition, model_version: str) -> Prediction:
-        """A recognition on the wire."""
-        alternatives = [CharacterAnswer.of(recognition.family, candidate) for candidate in recognition.candidates]
-        return cls(
-            **alternatives[0].model_dump(),
-            decision="accepted",
-            reasons=[],
-            alternatives=alternatives,
-            model_version=model_version,
-        )
+
+class ItemProblem(BaseModel):
+    """Why one file of many has no answer."""
+
+    code: str
+    title: str
+    status: int = Field(description="The status that the file alone would have got.")
+    detail: str
+
+
+class BatchItem(BaseModel):
+    """What became of one file: an answer or an error."""
+
+    index: int = Field(description="Its place among the files sent, from 0.")
+    filename: str | None
+    answer: Prediction | None
+    error: ItemProblem | None
+
+
+class BatchPrediction(BaseModel):
+    """The answers to many images, in the order of their files."""
+
+    family: str
+    results: list[BatchItem]
+    model_version: str
 
 
 class Live(BaseModel):
@@ -77,3 +86,18 @@ class Problem(BaseModel):
     instance: str
     code: str
     request_id: str
+
+
+def prediction(recognition: Recognition, model_version: str) -> dict[str, Any]:
+    """A recognition as `Prediction` has it, in plain values: on the way of every answer, no model is built."""
+    alternatives = [
+        {"family": recognition.family, **candidate.entry.fields, "confidence": round(candidate.confidence, 6)}
+        for candidate in recognition.candidates
+    ]
+    return {
+        **alternatives[0],
+        "decision": "accepted",
+        "reasons": [],
+        "alternatives": alternatives,
+        "model_version": model_version,
+    }

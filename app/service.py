@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
-from anyio import CapacityLimiter
 from fastapi import Request
 
-from app.batching import Batcher
-from app.errors import ApiError
+from app.batching import Batcher, StoppedError
+from app.decoding import Decoders
 from app.recognizer import Recognizer
 from app.settings import Settings
 
 
-@dataclass(frozen=True)
+@dataclass
 class Service:
     """The parts that requests use, all ready."""
 
     settings: Settings
     recognizer: Recognizer
     batcher: Batcher
-    decoders: CapacityLimiter
-    """As many images are decoded at once as there are cores: more would only take memory."""
+    decoders: Decoders
+    draining: bool = False
+    """Whether new work is refused because the process is about to end."""
+
+    async def drain(self) -> None:
+        """Refuse new work and wait until all that was accepted is answered."""
+        self.draining = True
+        while self.batcher.waiting and self.batcher.alive:
+            await asyncio.sleep(0.02)
 
 
 def ready_service(request: Request) -> Service:
-    """The service behind a request (a FastAPI dependency).
+    """The service behind a request.
 
     Raises:
-        ApiError: ``not_ready``, before the models are warm, while shutting down, or once the worker has died.
+        StoppedError: before the models are warm, while draining, or once the worker has died.
     """
     service: Service | None = getattr(request.app.state, "service", None)
-    if service is None or not service.batcher.alive:
-        raise ApiError("not_ready", "The models are not loaded, or the service is stopping.")
+    if service is None or service.draining or not service.batcher.alive:
+        raise StoppedError
     return service

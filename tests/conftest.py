@@ -72,9 +72,10 @@ def recognizer(bundle: Bundle) -> Recognizer:
     return Recognizer(bundle, load_extractor(bundle, "onnxruntime"))
 
 
-@pytest.fixture(scope="session")
-def settings() -> Settings:
-    return Settings(runtime="onnxruntime", max_bytes=200_000, max_pixels=1_000_000)
+@pytest.fixture(scope="session", params=["onnxruntime", pytest.param("tensorflow", marks=pytest.mark.slow)])
+def settings(request: pytest.FixtureRequest) -> Settings:
+    """On both runtimes: what serves a GPU is the same code on a CPU."""
+    return Settings(runtime=request.param, max_bytes=200_000, max_form_bytes=1_000_000, max_pixels=1_000_000)
 
 
 @pytest.fixture(scope="session")

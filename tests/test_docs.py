@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from fastapi import FastAPI
+from prometheus_client.registry import REGISTRY
 from starlette.testclient import TestClient
 
 from app.errors import CODES
@@ -39,6 +40,16 @@ def test_every_endpoint_has_its_section(app: FastAPI) -> None:
     sections = set(re.findall(r"^## `(\w+ [^`]+)`", API, re.MULTILINE))
     operations = {f"{method.upper()} {path}" for path, methods in app.openapi()["paths"].items() for method in methods}
     assert sections == operations
+
+
+def test_every_metric_has_its_row() -> None:
+    rows = re.findall(r"^\| `(akshar_\w+)` \| (\w+) \| (.*) \|$", API, re.MULTILINE)
+    ours = [metric for metric in REGISTRY.collect() if metric.name.startswith("akshar_")]
+    assert [(name, kind) for name, kind, _ in rows] == [
+        (metric.name + "_total" * (metric.type == "counter"), metric.type) for metric in ours
+    ]
+    for metric, (_, _, meaning) in zip(ours, rows, strict=True):
+        assert meaning.startswith(metric.documentation)
 
 
 def test_every_target_of_the_makefile_says_what_it_does() -> None:

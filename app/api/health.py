@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
 
-from fastapi import APIRouter, Depends
-
-from app.errors import problem_docs
+from app import metrics
+from app.errors import ApiError, problem_docs
 from app.schemas import Live, Ready
 from app.service import Service, ready_service
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/livez", summary="Is the process alive?")
-async def livez() -> Live:
-    """Answers 200 as long as the event loop turns."""
+@router.get("/livez", summary="Is the process of use?", responses=problem_docs("worker_died"))
+async def livez(request: Request) -> Live:
+    """Answers 200, also while loading and draining; 503 once only a restart can help."""
+    service: Service | None = getattr(request.app.state, "service", None)
+    if service and service.batcher.died:
+        raise ApiError("worker_died", "The thread that computes answers has died.")
     return Live()
 
 
 @router.get("/readyz", summary="Are the models loaded and warm?", responses=problem_docs("not_ready"))
 @router.get("/health", summary="The same as /readyz, for people", responses=problem_docs("not_ready"))
-async def readyz(service: Annotated[Service, Depends(ready_service)]) -> Ready:
-    """Answers 200 once artifacts are verified, loaded and warm, and 503 once the worker behind them has died."""
-    recognizer = service.recognizer
+async def readyz(request: Request) -> Ready:
+    """Answers 200 once artifacts are verified, loaded and warm; 503 while draining and once the worker has died."""
+    recognizer = ready_service(request).recognizer
     return Ready(
         model_version=recognizer.model_version,
         runtime=recognizer.extractor.name,
         device=recognizer.extractor.device,
         families=recognizer.families,
     )
+
+
+@router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
+def exposition() -> Response:
+    """Counts, gauges and histograms in Prometheus' text format, over all workers."""
+    return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)

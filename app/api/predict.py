@@ -1,52 +1,205 @@
-"""``POST /predict/{family}``: one image in, one answer out."""
+"""``POST /predict/{family}``: one image in, one answer out; ``.../batch``: many."""
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any, Final
 
-from anyio import to_thread
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Request, Response
+from pydantic_core import to_json
+from starlette.requests import ClientDisconnect
 
-from app.api.uploads import REQUEST_BODY, read_upload
-from app.batching import OverloadedError, StoppedError
-from app.errors import ApiError, problem_docs
-from app.imaging import read_glyph
-from app.schemas import Prediction
+from app import metrics
+from app.api.uploads import MANY_FILES, ONE_FILE, read_file, read_files
+from app.batching import Answer, ExpiredError, RecognitionError, StoppedError
+from app.decoding import Decoders
+from app.errors import ApiError, problem_docs, problem_item
+from app.imaging import Glyph, ImageError
+from app.multipart import Part
+from app.schemas import BatchPrediction, Prediction, prediction
 from app.service import Service, ready_service
 
 router = APIRouter(tags=["predict"])
 
-_PROBLEMS: Final = problem_docs(
+_IMAGE_PROBLEMS: Final = ("too_many_pixels", "unsupported_image", "empty_file", "truncated_image", "blank_image")
+_REQUEST_PROBLEMS: Final = (
+    "invalid_request",
     "malformed_multipart",
     "unknown_family",
+    "upload_timeout",
     "too_many_bytes",
-    "too_many_pixels",
-    "unsupported_image",
+    "too_many_files",
     "missing_file",
-    "empty_file",
-    "truncated_image",
-    "blank_image",
     "overloaded",
+    "internal_error",
     "not_ready",
+    "deadline_exceeded",
 )
+_YIELD_SECONDS: Final = 0.005
+"""For as long many small images may be decoded in a row before other requests get their turn."""
+
+_PARAMETERS: Final = [
+    {
+        "name": "family",
+        "in": "path",
+        "required": True,
+        "description": "numerals, vowels, consonants, or one added later",
+        "schema": {"type": "string"},
+    },
+    {
+        "name": "X-Timeout-Ms",
+        "in": "header",
+        "description": "Milliseconds to the deadline, where less than the service's own.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+]
+"""What OpenAPI is told of parameters that are read below: FastAPI's solving of them costs a tenth of a request."""
 
 
-@router.post("/predict/{family}", summary="Read one character", responses=_PROBLEMS, openapi_extra=REQUEST_BODY)
-async def predict(
-    request: Request,
-    family: Annotated[str, Path(description="numerals, vowels, consonants, or one added later")],
-    service: Annotated[Service, Depends(ready_service)],
-) -> Prediction:
+@router.post(
+    "/predict/{family}",
+    summary="Read one character",
+    response_model=Prediction,
+    responses=problem_docs(*_REQUEST_PROBLEMS, *_IMAGE_PROBLEMS),
+    openapi_extra={"parameters": _PARAMETERS, **ONE_FILE},
+)
+async def predict(request: Request) -> Response:
     """Reads the one handwritten character of an image: dark on light or light on dark, any size within the limits."""
-    families = service.recognizer.families
+    service, family, seconds = _accept(request)
+    settings = service.settings
+    data = await read_file(request, settings.max_bytes, settings.upload_seconds)
+    deadline = time.monotonic() + seconds
+    with service.batcher.admitted(1):
+        started = time.monotonic()
+        glyph = await _read_glyph(service.decoders, data)
+        decoded = time.monotonic() - started
+        (answer,) = await _answers(request, service, family, [glyph], deadline)
+    if isinstance(answer, RecognitionError):
+        raise answer
+    return _respond(prediction(answer.recognition, service.recognizer.model_version), decoded, [answer])
+
+
+@router.post(
+    "/predict/{family}/batch",
+    summary="Read one character in each of many images",
+    response_model=BatchPrediction,
+    responses=problem_docs(*_REQUEST_PROBLEMS),
+    openapi_extra={"parameters": _PARAMETERS, **MANY_FILES},
+)
+async def predict_batch(request: Request) -> Response:
+    """Reads many images of one family. The results are in the order of the files: an answer or an error for each."""
+    service, family, seconds = _accept(request)
+    settings = service.settings
+    files = await read_files(request, settings.max_files, settings.max_form_bytes, settings.upload_seconds)
+    deadline = time.monotonic() + seconds
+    glyphs: dict[int, Glyph] = {}
+    outcomes: dict[int, Answer | Exception] = {}
+    with service.batcher.admitted(len(files)):
+        started = last_yield = time.monotonic()
+        for index, file in enumerate(files):
+            try:
+                if len(file.content) > settings.max_bytes:
+                    raise ImageError("too_many_bytes", f"The file has more than {settings.max_bytes:,} bytes.")
+                glyphs[index] = await _read_glyph(service.decoders, file.content)
+            except ImageError as error:
+                outcomes[index] = error
+            if time.monotonic() - last_yield > _YIELD_SECONDS:
+                await asyncio.sleep(0)
+                last_yield = time.monotonic()
+        decoded = time.monotonic() - started
+        answers = await _answers(request, service, family, list(glyphs.values()), deadline)
+    outcomes.update(zip(glyphs, answers, strict=True))
+    version = service.recognizer.model_version
+    body = {
+        "family": family,
+        "results": [_result(index, file, outcomes[index], version) for index, file in enumerate(files)],
+        "model_version": version,
+    }
+    return _respond(body, decoded, [answer for answer in answers if isinstance(answer, Answer)])
+
+
+def _result(index: int, file: Part, outcome: Answer | Exception, version: str) -> dict[str, Any]:
+    """What became of one file of many, as `BatchItem` has it."""
+    result: dict[str, Any] = {"index": index, "filename": file.filename, "answer": None, "error": None}
+    if isinstance(outcome, Answer):
+        return {**result, "answer": prediction(outcome.recognition, version)}
+    return {**result, "error": problem_item(outcome)}
+
+
+def _accept(request: Request) -> tuple[Service, str, float]:
+    """The service, the family and the seconds to the deadline, if all is well before the body has been read."""
+    service = ready_service(request)
+    families, family = service.recognizer.families, request.path_params["family"]
     if family not in families:
         raise ApiError("unknown_family", f"There is no family '{family}'; there are {', '.join(families)}.")
-    data = await read_upload(request, service.settings.max_bytes)
-    glyph = await to_thread.run_sync(read_glyph, data, service.settings.max_pixels, limiter=service.decoders)
+    request.state.family = family
+    seconds, asked = service.settings.deadline_seconds, request.headers.get("x-timeout-ms")
+    if asked is not None:
+        if not (asked.isascii() and asked.isdecimal() and len(asked) < 10 and int(asked)):
+            raise ApiError("invalid_request", "X-Timeout-Ms: not a whole number of milliseconds above 0.")
+        seconds = min(seconds, int(asked) / 1000)
+    service.batcher.check_room(1)
+    return service, family, seconds
+
+
+async def _read_glyph(decoders: Decoders, data: bytes) -> Glyph:
+    with metrics.STAGE_SECONDS["decode"].time():
+        return await decoders.read_glyph(data)
+
+
+async def _answers(
+    request: Request, service: Service, family: str, glyphs: Sequence[Glyph], deadline: float
+) -> list[Answer | RecognitionError]:
+    """Queue glyphs and wait for their answers, their deadline, or their client's leaving, whichever comes first.
+
+    Raises:
+        ExpiredError: the deadline passed for at least one of them.
+        StoppedError: the worker ended.
+        ClientDisconnect: nobody waits for the answer any more.
+    """
+    if not glyphs:
+        return []
+    futures = service.batcher.submit(glyphs, family, deadline)
+    # The body has been read, so all that can still be received is that the client has left.
+    departure = asyncio.ensure_future(request.receive())
+    # However this ends, glyphs that are still queued then are not computed.
+    departure.add_done_callback(lambda _: [future.cancel() for future in futures])
     try:
-        recognition = await service.batcher.recognize(glyph, family)
-    except OverloadedError:
-        raise ApiError("overloaded", "As many images wait as may; try again soon.", {"Retry-After": "1"}) from None
-    except StoppedError:
-        raise ApiError("not_ready", "The service is stopping.") from None
-    return Prediction.answering(recognition, service.recognizer.model_version)
+        _, late = await asyncio.wait(futures, timeout=deadline - time.monotonic())
+        left = departure.done()
+    finally:
+        departure.cancel()
+    if left:
+        metrics.ABANDONED.inc(len(futures))
+        raise ClientDisconnect
+    answers: list[Answer | RecognitionError] = []
+    expired = 0
+    for future in futures:
+        outcome = ExpiredError() if future in late else future.result()
+        if isinstance(outcome, StoppedError):
+            raise outcome
+        if isinstance(outcome, ExpiredError):
+            expired += 1
+        else:
+            answers.append(outcome)
+    if expired:
+        metrics.EXPIRED.inc(expired)
+        raise ExpiredError
+    return answers
+
+
+def _respond(body: dict[str, Any], decoded: float, answers: Sequence[Answer]) -> Response:
+    """The answer, and where its time went: of many, the longest wait and the slowest batch."""
+    queue = max((answer.queue for answer in answers), default=0.0)
+    extractor = max((answer.extractor for answer in answers), default=0.0)
+    head = max((answer.head for answer in answers), default=0.0)
+    for answer in answers:
+        metrics.STAGE_SECONDS["queue"].observe(answer.queue)
+        metrics.predicted(answer.recognition)
+    timing = ", ".join(
+        f"{stage};dur={1e3 * seconds:.2f}"
+        for stage, seconds in (("decode", decoded), ("queue", queue), ("extractor", extractor), ("head", head))
+    )
+    return Response(to_json(body), media_type="application/json", headers={"Server-Timing": timing})

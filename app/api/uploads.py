@@ -1,80 +1,109 @@
-"""Takes the image file out of a request, within its limit of bytes."""
+"""Takes image files out of a request, within its limits of bytes and time."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 
 from fastapi import Request
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
-from starlette.types import Message
+from starlette.requests import ClientDisconnect
 
 from app.errors import ApiError
+from app.multipart import MultipartError, Part, TooManyFilesError, is_multipart, parse_form
 
 FIELD: Final = "file"
 
-_BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
-REQUEST_BODY: Final[dict[str, Any]] = {
+_BINARY: Final = {"type": "string", "format": "binary"}
+
+
+def _form_of(file: dict[str, Any]) -> dict[str, Any]:
+    return {"multipart/form-data": {"schema": {"type": "object", "required": [FIELD], "properties": {FIELD: file}}}}
+
+
+ONE_FILE: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": [FIELD],
-                    "properties": {FIELD: {"type": "string", "format": "binary", "description": "The image file."}},
-                }
-            },
-            **{f"image/{kind}": _BINARY for kind in ("png", "jpeg", "webp", "bmp", "gif")},
+            **_form_of({**_BINARY, "description": "The image file."}),
+            **{f"image/{kind}": {"schema": _BINARY} for kind in ("png", "jpeg", "webp", "bmp", "gif")},
         },
     }
 }
-"""What OpenAPI is told of a body that is read below, not by FastAPI."""
+MANY_FILES: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": _form_of({"type": "array", "items": _BINARY, "description": "The image files."}),
+    }
+}
+"""What OpenAPI is told of bodies that are read below, not by FastAPI."""
+
+_HOW: Final = f"Send one image as the multipart file field '{FIELD}', or as the body with its own Content-Type."
+_HOW_MANY: Final = f"Send images as multipart file fields, each named '{FIELD}'."
 
 
-async def read_upload(request: Request, max_bytes: int) -> bytes:
+async def read_file(request: Request, max_bytes: int, seconds: float) -> bytes:
     """The bytes of the field ``file`` of a multipart body, or of the whole body where it is not multipart.
 
     Raises:
-        ApiError: ``too_many_bytes``, ``malformed_multipart``, ``missing_file``. (An empty file is the decoder's to
-            refuse.)
+        ApiError: ``too_many_bytes``, ``upload_timeout``, ``malformed_multipart``, ``too_many_files``, ``missing_file``.
+            (An empty file is the decoder's to refuse.)
     """
-    limited = Request(request.scope, _Limited(request, max_bytes))
     content_type = request.headers.get("content-type")
-    if content_type is None or not content_type.lower().startswith("multipart/form-data"):
-        body = await limited.body()
+    body = await _read_body(request, max_bytes, seconds)
+    if content_type is None or not is_multipart(content_type):
         if not body and content_type is None:
             raise ApiError("missing_file", _HOW)
         return body
+    return _files(body, content_type, 1, _HOW)[0].content
+
+
+async def read_files(request: Request, max_files: int, max_bytes: int, seconds: float) -> list[Part]:
+    """The files of the fields ``file`` of a multipart body, in order. Raises as `read_file` does."""
+    content_type = request.headers.get("content-type", "")
+    if not is_multipart(content_type):
+        raise ApiError("missing_file", _HOW_MANY)
+    body = await _read_body(request, max_bytes, seconds)
+    return _files(body, content_type, max_files, _HOW_MANY)
+
+
+def _files(body: bytes, content_type: str, max_files: int, how: str) -> list[Part]:
     try:
-        async with limited.form(max_files=1, max_fields=16) as form:
-            upload = form.get(FIELD)
-            if not isinstance(upload, UploadFile):
-                found = ", ".join(sorted(form)) or "none"
-                raise ApiError("missing_file", f"{_HOW} Fields found: {found}.")
-            return await upload.read()
-    except HTTPException as error:
-        raise ApiError("malformed_multipart", f"The multipart body cannot be read: {error.detail}") from None
+        parts = parse_form(body, content_type, max_files)
+    except MultipartError as error:
+        raise ApiError("malformed_multipart", f"The multipart body cannot be read: {error}.") from None
+    except TooManyFilesError:
+        raise ApiError(
+            "too_many_files", f"The form has more than {max_files} file(s), the most for this path."
+        ) from None
+    files = [part for part in parts if part.name == FIELD and part.filename is not None]
+    if not files:
+        found = ", ".join(sorted({part.name for part in parts})) or "none"
+        raise ApiError("missing_file", f"{how} Fields found: {found}.")
+    return files
 
 
-_HOW: Final = f"Send one image as the multipart file field '{FIELD}', or as the body with its own Content-Type."
+async def _read_body(request: Request, max_bytes: int, seconds: float) -> bytes:
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal():
+        _check_size(int(announced), max_bytes)
+    chunks: list[bytes] = []
+    size, more = 0, True
+    try:
+        async with asyncio.timeout(seconds):
+            while more:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                chunks.append(message.get("body", b""))
+                size += len(chunks[-1])
+                _check_size(size, max_bytes)
+                more = message.get("more_body", False)
+    except TimeoutError:
+        detail = f"The body did not arrive within {seconds:g} seconds."
+        raise ApiError("upload_timeout", detail, {"Connection": "close"}) from None
+    return b"".join(chunks)
 
 
-class _Limited:
-    """A request's receive channel that refuses more than so many bytes, announced or sent."""
-
-    def __init__(self, request: Request, max_bytes: int) -> None:
-        self._receive, self._max_bytes, self._received = request.receive, max_bytes, 0
-        announced = request.headers.get("content-length", "")
-        if announced.isdecimal():
-            self._check(int(announced))
-
-    async def __call__(self) -> Message:
-        message = await self._receive()
-        self._received += len(message.get("body", b""))
-        self._check(self._received)
-        return message
-
-    def _check(self, size: int) -> None:
-        if size > self._max_bytes:
-            raise ApiError("too_many_bytes", f"The body has more than {self._max_bytes:,} bytes.")
+def _check_size(size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise ApiError("too_many_bytes", f"The body has more than {max_bytes:,} bytes.")

@@ -9,11 +9,11 @@ from app.settings import Settings
 from tests.api.problems import assert_problem
 
 
-def test_live_and_ready(client: TestClient) -> None:
+def test_live_and_ready(client: TestClient, settings: Settings) -> None:
     assert client.get("/livez").json() == {"status": "alive"}
     ready = client.get("/readyz").json()
     assert ready["status"] == "ready"
-    assert (ready["runtime"], ready["device"]) == ("onnxruntime", "cpu")
+    assert (ready["runtime"], ready["device"]) == (settings.runtime, "cpu")
     assert ready["families"] == ["numerals", "vowels", "consonants"]
     assert client.get("/health").json() == ready
 

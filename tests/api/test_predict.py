@@ -1,3 +1,4 @@
+import re
 import threading
 import time
 import zipfile
@@ -15,7 +16,9 @@ from starlette.testclient import TestClient
 
 from app.catalogue import CATALOGUE
 from app.errors import CODES
+from app.imaging import read_glyph
 from app.main import create_app
+from app.schemas import BatchPrediction, Prediction
 from app.settings import Settings
 from tests.api.problems import assert_problem
 from tests.drawing import draw, encode
@@ -28,6 +31,7 @@ def test_a_drawn_character_is_read(client: TestClient) -> None:
     assert response.status_code == 200
     answer = response.json()
     assert list(answer) == [*FIELDS, "decision", "reasons", "alternatives", "model_version"]
+    Prediction.model_validate(answer, strict=True)
     assert (answer["family"], answer["class_id"], answer["character"]) == ("consonants", 21, "प")
     assert (answer["codepoints"], answer["romanization"], answer["label"]) == (["U+092A"], "pa", "pa")
     assert (answer["decision"], answer["reasons"]) == ("accepted", [])
@@ -71,6 +75,10 @@ def test_real_images_of_every_class_are_read(client: TestClient, nhcd_files: zip
 
 
 PNG = encode(draw("pa"))
+_FORM = (
+    b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.png"\r\n'
+    b"Content-Type: image/png\r\n\r\n" + PNG + b"\r\n--b--\r\n"
+)
 
 BAD: dict[str, tuple[str, str, Callable[[TestClient, str], object]]] = {
     "unknown family": ("unknown_family", "digits", lambda c, url: c.post(url, files={"file": PNG})),
@@ -96,7 +104,7 @@ BAD: dict[str, tuple[str, str, Callable[[TestClient, str], object]]] = {
         lambda c, url: c.post(url, files={"file": encode(Image.new("L", (1001, 1000)))}),
     ),
     "two files": (
-        "malformed_multipart",
+        "too_many_files",
         "vowels",
         lambda c, url: c.post(url, files=[("file", PNG), ("file", PNG)]),
     ),
@@ -110,6 +118,21 @@ BAD: dict[str, tuple[str, str, Callable[[TestClient, str], object]]] = {
         "vowels",
         lambda c, url: c.post(url, content=b"--b\r\nbad", headers={"content-type": "multipart/form-data; boundary=a"}),
     ),
+    "form cut short": (
+        "malformed_multipart",
+        "vowels",
+        lambda c, url: c.post(url, content=_FORM[:-8], headers={"content-type": "multipart/form-data; boundary=b"}),
+    ),
+    "deadline that is no number": (
+        "invalid_request",
+        "vowels",
+        lambda c, url: c.post(url, files={"file": PNG}, headers={"x-timeout-ms": "soon"}),
+    ),
+    "deadline that is none": (
+        "invalid_request",
+        "vowels",
+        lambda c, url: c.post(url, files={"file": PNG}, headers={"x-timeout-ms": "0"}),
+    ),
     "wrong method": ("method_not_allowed", "vowels", lambda c, url: c.get(url)),
 }
 
@@ -120,14 +143,6 @@ def test_bad_input_is_a_problem_with_its_code(client: TestClient, case: str) -> 
     assert_problem(send(client, f"/predict/{family}"), code)
 
 
-_FORM = (
-    b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.png"\r\n'
-    b"Content-Type: image/png\r\n\r\n" + PNG + b"\r\n--b--\r\n"
-)
-
-
-# Of a form that ends early, Starlette leaves the unfinished file (in memory) to the garbage collector.
-@pytest.mark.filterwarnings("ignore:.*SpooledTemporaryFile:pytest.PytestUnraisableExceptionWarning")
 @settings_of_hypothesis(max_examples=150, deadline=None)
 @given(st.data())
 def test_any_body_gets_a_prediction_or_a_problem(client: TestClient, data: st.DataObject) -> None:
@@ -154,6 +169,7 @@ def test_statuses_are_the_documented_ones() -> None:
         "too_many_bytes": 413,
         "too_many_pixels": 413,
         "overloaded": 429,
+        "deadline_exceeded": 504,
     }
     assert {code: CODES[code][0] for code in expected} == expected
 
@@ -213,18 +229,118 @@ def test_concurrent_requests_share_calls_of_the_extractor(client: TestClient, ap
     assert held.sizes == [1, 7]
 
 
-def test_a_full_queue_is_429_with_retry_after(settings: Settings) -> None:
-    app = create_app(settings.model_copy(update={"max_queue": 1}))
+def test_beyond_the_queue_is_429_with_retry_after(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"max_queue": 2}))
     with TestClient(app) as client, ThreadPoolExecutor(2) as pool, HeldUp(app) as held:
         first = pool.submit(client.post, "/predict/consonants", files={"file": PNG})
         assert held.entered.wait(20)
         second = pool.submit(client.post, "/predict/consonants", files={"file": PNG})
         held.wait_until_queued(1)
-        refused = client.post("/predict/consonants", files={"file": PNG})
+        refused = [
+            client.post("/predict/consonants", files={"file": PNG}),
+            client.post("/predict/consonants/batch", files=[("file", PNG)] * 3),
+        ]
         held.gate.set()
-        assert_problem(refused, "overloaded")
-        assert int(refused.headers["retry-after"]) >= 1
+        for response in refused:
+            assert_problem(response, "overloaded")
+            assert int(response.headers["retry-after"]) >= 1
         assert [first.result(20).status_code, second.result(20).status_code] == [200, 200]
+
+
+@pytest.mark.parametrize("path", ["/predict/consonants", "/predict/consonants/batch"])
+def test_what_expires_in_the_queue_is_504_and_not_computed(client: TestClient, app: FastAPI, path: str) -> None:
+    with ThreadPoolExecutor(1) as pool, HeldUp(app) as held:
+        first = pool.submit(client.post, "/predict/consonants", files={"file": PNG})
+        assert held.entered.wait(20)
+        late = client.post(path, files={"file": PNG}, headers={"x-timeout-ms": "50"})
+        held.gate.set()
+        assert_problem(late, "deadline_exceeded")
+        assert first.result(20).status_code == 200
+        assert client.post(path, files={"file": PNG}).status_code == 200
+    assert held.sizes == [1, 1]
+
+
+def test_a_clients_deadline_cannot_lengthen_the_services(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"deadline_seconds": 0.05}))
+    with TestClient(app) as client, HeldUp(app):
+        response = client.post("/predict/consonants", files={"file": PNG}, headers={"x-timeout-ms": "60000"})
+        assert_problem(response, "deadline_exceeded")
+
+
+def test_answers_say_where_their_time_went(client: TestClient) -> None:
+    for path in ("/predict/consonants", "/predict/consonants/batch"):
+        timing = client.post(path, files={"file": PNG}).headers["server-timing"]
+        assert re.fullmatch(", ".join(rf"{s};dur=\d+\.\d\d" for s in ("decode", "queue", "extractor", "head")), timing)
+
+
+def test_many_files_get_answers_or_errors_in_their_order(client: TestClient) -> None:
+    sent = [("a.png", draw("pa")), ("b.png", draw("tta")), ("c.png", None), ("a.png", draw("tta"))]
+    files = [("file", (name, encode(image) if image else b"junk")) for name, image in sent]
+    response = client.post("/predict/consonants/batch", files=files)
+    assert response.status_code == 200
+    body = response.json()
+    BatchPrediction.model_validate(body, strict=True)
+    results = body["results"]
+    assert [result["index"] for result in results] == [0, 1, 2, 3]
+    assert [result["filename"] for result in results] == ["a.png", "b.png", "c.png", "a.png"]
+    assert [result["answer"] and result["answer"]["character"] for result in results] == ["प", "ट", None, "ट"]
+    assert [result["error"] and result["error"]["code"] for result in results] == [
+        None,
+        None,
+        "unsupported_image",
+        None,
+    ]
+    alone = client.post("/predict/consonants", files={"file": encode(draw("pa"))}).json()
+    assert results[0]["answer"]["confidence"] == pytest.approx(alone["confidence"], abs=1e-5)
+
+
+def test_a_file_too_large_for_one_request_is_an_error_of_its_item(client: TestClient, settings: Settings) -> None:
+    files = [("file", bytes(settings.max_bytes + 1)), ("file", PNG)]
+    large, good = client.post("/predict/consonants/batch", files=files).json()["results"]
+    assert large["error"]["code"] == "too_many_bytes"
+    assert good["answer"]["character"] == "प"
+
+
+def test_a_batch_of_none_but_bad_files_is_answered(client: TestClient) -> None:
+    results = client.post("/predict/vowels/batch", files=[("file", b"x"), ("file", b"")]).json()["results"]
+    assert [result["error"]["code"] for result in results] == ["unsupported_image", "empty_file"]
+
+
+BAD_BATCHES: dict[str, tuple[str, Callable[[TestClient, str], object]]] = {
+    "no form": ("missing_file", lambda c, url: c.post(url, content=PNG, headers={"content-type": "image/png"})),
+    "no file": ("missing_file", lambda c, url: c.post(url, files={"page": (None, b"3")})),
+    "too many files": ("too_many_files", lambda c, url: c.post(url, files=65 * [("file", PNG)])),
+    "too many bytes": ("too_many_bytes", lambda c, url: c.post(url, files=[("file", bytes(500_000))] * 3)),
+    "broken form": (
+        "malformed_multipart",
+        lambda c, url: c.post(url, content=b"--", headers={"content-type": "multipart/form-data; boundary=b"}),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_BATCHES)
+def test_a_batch_that_cannot_be_read_is_a_problem(client: TestClient, case: str) -> None:
+    code, send = BAD_BATCHES[case]
+    assert_problem(send(client, "/predict/vowels/batch"), code)
+
+
+def test_poison_in_a_batch_is_one_items_error(settings: Settings) -> None:
+    app = create_app(settings)
+    with TestClient(app) as client:
+        extractor = app.state.service.recognizer.extractor
+        poison = read_glyph(encode(draw("zero")))
+
+        def allergic(glyphs: np.ndarray) -> np.ndarray:
+            if any(np.array_equal(glyph, poison) for glyph in glyphs):
+                raise RuntimeError("secret")
+            return np.asarray(extractor(glyphs))
+
+        app.state.service.recognizer.extractor = allergic
+        files = [("file", encode(draw(name))) for name in ("pa", "zero", "tta", "pa")]
+        results = client.post("/predict/consonants/batch", files=files).json()["results"]
+        assert [result["answer"] and result["answer"]["character"] for result in results] == ["प", None, "ट", "प"]
+        assert results[1]["error"]["code"] == "internal_error"
+        assert "secret" not in str(results)
 
 
 def test_a_crash_is_a_500_without_a_traceback(settings: Settings) -> None:
@@ -252,13 +368,13 @@ def test_once_the_worker_is_dead_nothing_says_ready(settings: Settings) -> None:
         for _ in range(2):
             assert_problem(client.post("/predict/consonants", files={"file": PNG}), "not_ready")
         assert_problem(client.get("/readyz"), "not_ready")
-        assert client.get("/livez").status_code == 200
+        assert_problem(client.get("/livez"), "worker_died")
 
 
 def test_openapi_tells_of_both_kinds_of_body_and_of_every_problem(client: TestClient) -> None:
     operation = client.get("/openapi.json").json()["paths"]["/predict/{family}"]["post"]
     assert {"multipart/form-data", "image/png", "image/jpeg"} <= set(operation["requestBody"]["content"])
     told = operation["responses"]
-    assert set(told) == {"200", "400", "404", "413", "415", "422", "429", "503"}
+    assert set(told) == {"200", "400", "404", "408", "413", "415", "422", "429", "500", "503", "504"}
     assert all(list(told[status]["content"]) == ["application/problem+json"] for status in told if status != "200")
     assert "blank_image" in told["422"]["description"]

@@ -1,0 +1,72 @@
+"""Turns uploads into glyphs without holding up the event loop, and within a budget of memory."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from anyio import CapacityLimiter, to_thread
+from PIL import Image
+
+from app.imaging import FORMATS, Glyph, glyph_of, open_image, read_glyph
+
+INLINE_PIXELS: Final = 96 * 96
+"""Up to this size a thread costs more than the decoding itself, which takes a fraction of a millisecond."""
+INLINE_BYTES: Final = 64 * 2**10
+
+
+def warm_up_decoders() -> None:
+    """Read a dot in every format, so that no user waits for what Pillow loads when it first meets one."""
+    dot = Image.new("L", (8, 8), 255)
+    dot.paste(0, (3, 3, 5, 5))
+    for kind in FORMATS:
+        file = io.BytesIO()
+        dot.save(file, kind)
+        read_glyph(file.getvalue())
+
+
+class Decoders:
+    """Small images are decoded at once; large ones in threads, no more of them at a time than fit the budget.
+
+    Args:
+        max_pixels: the largest image that is decoded at all.
+        budget: most pixels in decoding at once, over all requests.
+    """
+
+    def __init__(self, max_pixels: int, budget: int) -> None:
+        self._max_pixels, self._budget = max_pixels, budget
+        self._free = budget
+        self._first_in_line, self._freed = asyncio.Lock(), asyncio.Event()
+        # More threads than cores would only take memory.
+        self._threads = CapacityLimiter(os.cpu_count() or 1)
+
+    async def read_glyph(self, data: bytes) -> Glyph:
+        """`app.imaging.read_glyph`, with its errors."""
+        if len(data) > INLINE_BYTES:
+            # Even the header of a hostile file may take long to read.
+            image = await to_thread.run_sync(open_image, data, self._max_pixels, limiter=self._threads)
+        else:
+            image = open_image(data, self._max_pixels)
+        if image.width * image.height <= INLINE_PIXELS and len(data) <= INLINE_BYTES:
+            return glyph_of(image)
+        async with self._pixels_of(image):
+            return await to_thread.run_sync(glyph_of, image, limiter=self._threads)
+
+    @asynccontextmanager
+    async def _pixels_of(self, image: Image.Image) -> AsyncIterator[None]:
+        # One image larger than the whole budget is let through alone.
+        pixels = min(image.width * image.height, self._budget)
+        async with self._first_in_line:
+            while self._free < pixels:
+                self._freed.clear()
+                await self._freed.wait()
+            self._free -= pixels
+        try:
+            yield
+        finally:
+            self._free += pixels
+            self._freed.set()

@@ -1,0 +1,81 @@
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app import decoding
+from app.decoding import Decoders
+from app.imaging import ImageError, glyph_of, read_glyph
+from tests.drawing import draw, encode
+
+
+def run(scenario: Callable[[], Any]) -> None:
+    asyncio.run(asyncio.wait_for(scenario(), 20))
+
+
+@pytest.mark.parametrize(("size", "inline"), [(32, True), (400, False)])
+def test_small_images_are_decoded_in_the_event_loops_thread_and_large_ones_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, size: int, inline: bool
+) -> None:
+    threads = []
+
+    def spy(image: Image.Image) -> np.ndarray:
+        threads.append(threading.current_thread())
+        return glyph_of(image)
+
+    async def scenario() -> None:
+        data = encode(draw("pa", size))
+        assert np.array_equal(await Decoders(10**6, 10**6).read_glyph(data), read_glyph(data))
+        assert [thread is threading.current_thread() for thread in threads] == [inline]
+
+    monkeypatch.setattr(decoding, "glyph_of", spy)
+    run(scenario)
+
+
+def test_no_more_pixels_are_decoded_at_once_than_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forty images of 160,000 pixels, among them some larger than the whole budget, which go alone."""
+    lock = threading.Lock()
+    now, most = 0, 0
+
+    def spy(image: Image.Image) -> np.ndarray:
+        nonlocal now, most
+        pixels = image.width * image.height
+        with lock:
+            now += pixels
+            most = max(most, now)
+        try:
+            return glyph_of(image)
+        finally:
+            with lock:
+                now -= pixels
+
+    async def scenario() -> None:
+        decoders = Decoders(10**6, 400_000)
+        images = [encode(draw("pa", 800 if i % 10 == 0 else 400)) for i in range(40)]
+        glyphs = await asyncio.gather(*(decoders.read_glyph(data) for data in images))
+        assert all(np.array_equal(glyph, read_glyph(data)) for glyph, data in zip(glyphs, images, strict=True))
+        assert 160_000 <= most <= 640_000
+        assert decoders._free == 400_000
+
+    monkeypatch.setattr(decoding, "glyph_of", spy)
+    run(scenario)
+
+
+def test_the_budget_comes_back_from_bad_and_abandoned_images() -> None:
+    async def scenario() -> None:
+        decoders = Decoders(10**6, 200_000)
+        good = encode(draw("pa", 400))
+        with pytest.raises(ImageError):
+            await decoders.read_glyph(good[: len(good) // 2])
+        tasks = [asyncio.create_task(decoders.read_glyph(good)) for _ in range(4)]
+        await asyncio.sleep(0)
+        for task in tasks[1:]:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert decoders._free == 200_000
+
+    run(scenario)
