@@ -78,54 +78,48 @@ def reference_margins(svc: SVC) -> Margins:
 
 
 def vectorized_margins(svc: SVC) -> Margins | None:
-    """The margins by one kernel matrix and one product per class; None for a kernel that is not known here.
+    """The margins by one kernel matrix and one stack of products; None for a kernel that is not known here.
 
     In single precision for the radial kernel, whose values are at most 1, so that rounding adds at most some 1e-6 of
     the summed weights; in double precision for linear and polynomial kernels, whose sums can cancel.
 
     In libsvm's form, the decision between classes i and j sums the kernels with the support vectors of both, weighted
     by ``dual_coef_``: those of class i lie in row j - 1, those of class j in row i (Chang and Lin, "LIBSVM", 2011).
+
+    All is done in few, large calls: in a service each call of NumPy is a chance to lose the interpreter to another
+    thread and to wait for it again.
     """
-    kernel = _kernel(svc)
-    if kernel is None:
+    if svc.kernel not in ("rbf", "linear", "poly") or not isinstance(svc.support_vectors_, np.ndarray):
         _log.warning("vectorized_head_unavailable", kernel=str(svc.kernel), instead="scikit-learn")
         return None
-    k = len(svc.classes_)
+    precision = np.float32 if svc.kernel == "rbf" else np.float64
+    k, counts, most = len(svc.classes_), svc.n_support_, max(svc.n_support_)
     sign = -1 if k == 2 else 1  # scikit-learn turns the sign of a lone pair.
-    precision = _precision(svc)
-    weights = (sign * svc.dual_coef_).astype(precision)
-    intercepts = _by_pair(sign * svc.intercept_, k)
-    signs = _signs(k)
-    ends = np.cumsum(svc.n_support_)
-    # Per class: its support vectors, and their weights against every class, none against its own.
-    blocks = [
-        (slice(end - count, end), np.insert(weights[:, end - count : end].T, i, 0, axis=1))
-        for i, (end, count) in enumerate(zip(ends, svc.n_support_, strict=True))
-    ]
+    # Classes have different numbers of support vectors: all are filled up to the most, with such as weigh nothing.
+    support = np.zeros((k, most, svc.support_vectors_.shape[1]), precision)
+    weights = np.zeros((k, most, k), precision)
+    for i, (end, count) in enumerate(zip(np.cumsum(counts), counts, strict=True)):
+        own = slice(end - count, end)
+        support[i, :count] = svc.support_vectors_[own]
+        # Against every class, none against its own.
+        weights[i, :count] = np.insert(sign * svc.dual_coef_[:, own].T, i, 0, axis=1)
+    kernel = _kernel(svc, support.reshape(k * most, -1))
+    intercepts, signs = _by_pair(sign * svc.intercept_, k), _signs(k)
 
     def margins(features: Reals) -> Floats:
-        kernels = kernel(np.ascontiguousarray(features, precision))
-        share = np.empty((len(features), k, k), precision)  # What a row's vectors add to its pair with a column.
-        for i, (own, weight) in enumerate(blocks):
-            np.matmul(kernels[:, own], weight, out=share[:, i])
+        kernels = kernel(np.ascontiguousarray(features, precision)).reshape(len(features), k, -1)
+        # What a row's vectors add to its pair with a column.
+        share = (kernels.transpose(1, 0, 2) @ weights).transpose(1, 0, 2)
         decided: Floats = signs * (share + share.transpose(0, 2, 1) + intercepts)
         return decided
 
     return margins
 
 
-def _precision(svc: SVC) -> type[np.floating]:
-    return np.float32 if svc.kernel == "rbf" else np.float64
-
-
-def _kernel(svc: SVC) -> Callable[[Reals], Reals] | None:
-    """The kernels with the support vectors, shapes (n, d) to (n, m), of an SVC fitted on dense features."""
-    if not isinstance(svc.support_vectors_, np.ndarray):
-        return None
-    support = np.ascontiguousarray(svc.support_vectors_, _precision(svc))
+def _kernel(svc: SVC, support: Reals) -> Callable[[Reals], Reals]:
+    """The kernel of an SVC with these support vectors, (m, d), as a function from (n, d) to (n, m)."""
     # What "scale" and "auto" came to at the fit; there is no public name for it.
     gamma = support.dtype.type(svc._gamma)
-    doubled, norms = 2 * gamma * support, gamma * np.einsum("ij,ij->i", support, support)
 
     def linear(x: Reals) -> Reals:
         products: Reals = x @ support.T
@@ -135,15 +129,15 @@ def _kernel(svc: SVC) -> Callable[[Reals], Reals] | None:
         powers: Reals = (gamma * linear(x) + svc.coef0) ** svc.degree
         return powers
 
-    def radial(x: Reals) -> Reals:
-        # -gamma |x - s|^2, in place: the array is large.
-        exponents: Reals = x @ doubled.T
-        exponents -= norms
-        exponents -= gamma * np.einsum("ij,ij->i", x, x)[:, None]
-        return np.exp(np.minimum(exponents, 0, out=exponents), out=exponents)
+    # -gamma |x - s|^2 as one product: 2 gamma s, -gamma |s|^2 and -gamma, with x, 1 and |x|^2.
+    squares = np.einsum("ij,ij->i", support, support)
+    expanded = np.column_stack([2 * gamma * support, -gamma * squares, np.full_like(squares, -gamma)])
 
-    kernels = {"linear": linear, "poly": polynomial, "rbf": radial}
-    return kernels.get(svc.kernel) if isinstance(svc.kernel, str) else None
+    def radial(x: Reals) -> Reals:
+        similarities: Reals = np.column_stack([x, np.ones(len(x), x.dtype), np.einsum("ij,ij->i", x, x)]) @ expanded.T
+        return np.exp(similarities, out=similarities)
+
+    return {"linear": linear, "poly": polynomial, "rbf": radial}[svc.kernel]
 
 
 def _by_pair(values: Floats, k: int) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -29,6 +30,8 @@ from app.settings import Settings
 
 GRACE_SECONDS: Final = 15
 """How long accepted work may take after a signal to end; containers are commonly killed after 20 or 30 seconds."""
+
+_SWITCH_SECONDS: Final = 0.0005
 
 _log = structlog.get_logger("akshar")
 
@@ -57,6 +60,8 @@ def create_app(settings: Settings | None = None, on_death: Callable[[], None] = 
         # What is loaded now stays: the collector need not go through it again and again, a tenth of a second at a time.
         gc.collect()
         gc.freeze()
+        # The worker comes back from native code many times a batch; by default a busy event loop lets it wait for 5 ms.
+        sys.setswitchinterval(_SWITCH_SECONDS)
         app.state.service = service
         extractor = recognizer.extractor
         metrics.BUILD.labels(app.version, recognizer.model_version, extractor.name, extractor.device).set(1)
