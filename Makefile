@@ -18,7 +18,7 @@ else
 SERVE_LOCK := serve
 endif
 
-.PHONY: help serve test lint format train evaluate lock clean
+.PHONY: help serve test lint format train evaluate bench bench-quick lock clean
 help:  ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -43,6 +43,18 @@ train: .venv/.dev  ## Train from DATA and write artifacts/; resumes where it was
 
 evaluate: .venv/.dev  ## Score artifacts/ on the test part of DATA.
 	$(BIN)/python -m training evaluate --data $(DATA) $(ARGS)
+
+bench: .venv/.dev .venv/.wrk  ## Measure parts, service and peers; writes benchmarks/results.*.
+	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-quick: .venv/.dev .venv/.wrk  ## The same without the peers, in under 3 minutes.
+	$(BIN)/python -m benchmarks --quick $(ARGS)
+
+# The load comes from a client in C, a package of Debian's.
+.venv/.wrk: .venv/.dev
+	@command -v wrk >/dev/null || { apt-get update -qq && apt-get install -y -qq wrk; } \
+		|| { echo "Install wrk (Debian: apt-get install wrk)." >&2; exit 1; }
+	@touch $@
 
 lock: .venv/.dev  ## Resolve pyproject.toml anew into locks/ (ARGS=--upgrade for newer releases).
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh locks/compile.sh $(ARGS)

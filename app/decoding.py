@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import io
+import math
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -44,17 +46,22 @@ class Decoders:
         # More threads than cores would only take memory.
         self._threads = CapacityLimiter(os.cpu_count() or 1)
 
-    async def read_glyph(self, data: bytes) -> Glyph:
-        """`app.imaging.read_glyph`, with its errors."""
-        if len(data) > INLINE_BYTES:
-            # Even the header of a hostile file may take long to read.
-            image = await to_thread.run_sync(open_image, data, self._max_pixels, limiter=self._threads)
-        else:
+    async def read_glyph(self, data: bytes, deadline: float = math.inf) -> Glyph:
+        """`app.imaging.read_glyph`, with its errors.
+
+        Raises:
+            TimeoutError: by the deadline, on the clock of `time.monotonic`, a large image had not had its turn.
+        """
+        if len(data) <= INLINE_BYTES:
             image = open_image(data, self._max_pixels)
-        if image.width * image.height <= INLINE_PIXELS and len(data) <= INLINE_BYTES:
-            return glyph_of(image)
-        async with self._pixels_of(image):
-            return await to_thread.run_sync(glyph_of, image, limiter=self._threads)
+            if image.width * image.height <= INLINE_PIXELS:
+                return glyph_of(image)
+        async with asyncio.timeout(None if deadline == math.inf else deadline - time.monotonic()):
+            # Of a large file even the header may take long to read.
+            if len(data) > INLINE_BYTES:
+                image = await to_thread.run_sync(open_image, data, self._max_pixels, limiter=self._threads)
+            async with self._pixels_of(image):
+                return await to_thread.run_sync(glyph_of, image, limiter=self._threads)
 
     @asynccontextmanager
     async def _pixels_of(self, image: Image.Image) -> AsyncIterator[None]:

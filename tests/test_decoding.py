@@ -1,5 +1,6 @@
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ from PIL import Image
 
 from app import decoding
 from app.decoding import Decoders
-from app.imaging import ImageError, glyph_of, read_glyph
+from app.imaging import ImageError, glyph_of, open_image, read_glyph
 from tests.drawing import draw, encode
 
 
@@ -77,5 +78,19 @@ def test_the_budget_comes_back_from_bad_and_abandoned_images() -> None:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         assert decoders._free == 200_000
+
+    run(scenario)
+
+
+def test_who_waits_for_his_turn_past_his_deadline_is_told() -> None:
+    async def scenario() -> None:
+        decoders = Decoders(10**6, 200_000)
+        large = encode(draw("pa", 400))
+        async with decoders._pixels_of(open_image(large)):
+            with pytest.raises(TimeoutError):
+                await decoders.read_glyph(large, time.monotonic() + 0.05)
+            small = encode(draw("pa", 32))
+            assert np.array_equal(await decoders.read_glyph(small, time.monotonic() + 60), read_glyph(small))
+        assert np.array_equal(await decoders.read_glyph(large, time.monotonic() + 60), read_glyph(large))
 
     run(scenario)

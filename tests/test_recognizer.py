@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from app.bundle import Bundle
-from app.extractor import load_extractor
+from app.extractor import TensorFlowExtractor, load_extractor, padded_size, padded_sizes
 from app.imaging import read_glyph
 from app.recognizer import Recognizer, UnknownFamilyError
 from tests.drawing import GLYPHS, draw, encode
@@ -59,3 +59,20 @@ def test_tensorflow_and_onnx_runtime_agree(bundle: Bundle, nhcd: Dataset) -> Non
         for runtime in runtimes
     ]
     assert labels[0] == labels[1]
+
+
+def test_padded_sizes_are_all_that_padding_makes() -> None:
+    for most in (1, 2, 3, 48, 64):
+        assert padded_sizes(most) == sorted({padded_size(size) for size in range(1, most + 1)})
+
+
+@pytest.mark.slow
+def test_padding_changes_no_answer(bundle: Bundle) -> None:
+    """As on a GPU, where every batch size would be prepared for anew."""
+    extractor = load_extractor(bundle, "tensorflow")
+    assert isinstance(extractor, TensorFlowExtractor)
+    plain = extractor(drawn())
+    extractor.pads = True
+    padded = extractor(drawn())
+    assert padded.shape == (3, 512)
+    np.testing.assert_allclose(padded, plain, atol=1e-5)

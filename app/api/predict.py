@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
@@ -71,9 +72,9 @@ async def predict(request: Request) -> Response:
     settings = service.settings
     data = await read_file(request, settings.max_bytes, settings.upload_seconds)
     deadline = time.monotonic() + seconds
-    with service.batcher.admitted(1):
+    with _admitted(service, 1):
         started = time.monotonic()
-        glyph = await _read_glyph(service.decoders, data)
+        glyph = await _read_glyph(service.decoders, data, deadline)
         decoded = time.monotonic() - started
         (answer,) = await _answers(request, service, family, [glyph], deadline)
     if isinstance(answer, RecognitionError):
@@ -96,13 +97,13 @@ async def predict_batch(request: Request) -> Response:
     deadline = time.monotonic() + seconds
     glyphs: dict[int, Glyph] = {}
     outcomes: dict[int, Answer | Exception] = {}
-    with service.batcher.admitted(len(files)):
+    with _admitted(service, len(files)):
         started = last_yield = time.monotonic()
         for index, file in enumerate(files):
             try:
                 if len(file.content) > settings.max_bytes:
                     raise ImageError("too_many_bytes", f"The file has more than {settings.max_bytes:,} bytes.")
-                glyphs[index] = await _read_glyph(service.decoders, file.content)
+                glyphs[index] = await _read_glyph(service.decoders, file.content, deadline)
             except ImageError as error:
                 outcomes[index] = error
             if time.monotonic() - last_yield > _YIELD_SECONDS:
@@ -144,9 +145,26 @@ def _accept(request: Request) -> tuple[Service, str, float]:
     return service, family, seconds
 
 
-async def _read_glyph(decoders: Decoders, data: bytes) -> Glyph:
+@contextmanager
+def _admitted(service: Service, images: int) -> Iterator[None]:
+    """Hold places for the images of a request, and count those that get no answer."""
+    with service.batcher.admitted(images):
+        try:
+            yield
+        except ExpiredError:
+            metrics.EXPIRED.inc(images)
+            raise
+        except ClientDisconnect:
+            metrics.ABANDONED.inc(images)
+            raise
+
+
+async def _read_glyph(decoders: Decoders, data: bytes, deadline: float) -> Glyph:
     with metrics.STAGE_SECONDS["decode"].time():
-        return await decoders.read_glyph(data)
+        try:
+            return await decoders.read_glyph(data, deadline)
+        except TimeoutError:
+            raise ExpiredError from None
 
 
 async def _answers(
@@ -172,21 +190,15 @@ async def _answers(
     finally:
         departure.cancel()
     if left:
-        metrics.ABANDONED.inc(len(futures))
         raise ClientDisconnect
-    answers: list[Answer | RecognitionError] = []
-    expired = 0
-    for future in futures:
-        outcome = ExpiredError() if future in late else future.result()
-        if isinstance(outcome, StoppedError):
-            raise outcome
-        if isinstance(outcome, ExpiredError):
-            expired += 1
-        else:
-            answers.append(outcome)
-    if expired:
-        metrics.EXPIRED.inc(expired)
+    if late:
         raise ExpiredError
+    answers: list[Answer | RecognitionError] = []
+    for future in futures:
+        outcome = future.result()
+        if isinstance(outcome, ExpiredError | StoppedError):
+            raise outcome
+        answers.append(outcome)
     return answers
 
 

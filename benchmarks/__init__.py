@@ -1,0 +1,1 @@
+"""Measurements of the service and of its peers, under load from wrk."""

@@ -1,0 +1,22 @@
+"""Repeated timings whose ratios mean something on a noisy machine: what is compared takes turns."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+
+def seconds_per_call(calls: Mapping[str, Callable[[], object]], rounds: int, seconds: float) -> dict[str, float]:
+    """The median over rounds of each call's mean time; in every round each gets its turn of so many seconds."""
+    for call in calls.values():
+        call()  # First calls prepare things.
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            count, started = 0, time.perf_counter()
+            while (elapsed := time.perf_counter() - started) < seconds or not count:
+                call()
+                count += 1
+            times[name].append(elapsed / count)
+    return {name: statistics.median(each) for name, each in times.items()}

@@ -1,0 +1,64 @@
+"""`akshar serve` with a network that some glyphs make fail: the same server, the same process, faults on demand."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from app import cli, extractor
+from app.imaging import read_glyph
+from tests.drawing import encode
+
+HOLD_SECONDS = 1.5
+
+
+def marker(name: str) -> bytes:
+    """An image that makes the network fail: its shape says how."""
+    image = Image.new("L", (64, 64), 255)
+    pen = ImageDraw.Draw(image)
+    match name:
+        case "poison":  # raises
+            pen.ellipse([8, 8, 56, 56], 0)
+        case "hold":  # takes long
+            pen.polygon([(8, 56), (56, 56), (32, 8)], 0)
+        case "death":  # ends the worker's thread
+            pen.rectangle([8, 8, 56, 56], 0)
+            pen.rectangle([24, 24, 40, 40], 255)
+    return encode(image)
+
+
+def install() -> None:
+    """Put the faults between the batcher and the real network."""
+    glyphs = {name: read_glyph(marker(name)) for name in ("poison", "hold", "death")}
+
+    def holds(batch: np.ndarray, name: str) -> bool:
+        return bool((batch == glyphs[name]).all(axis=(1, 2)).any())
+
+    def faulty(call: Any) -> Any:
+        def wrapped(self: object, batch: np.ndarray) -> np.ndarray:
+            if holds(batch, "death"):
+                raise SystemExit
+            if holds(batch, "poison"):
+                raise RuntimeError("what nobody outside may read")
+            if holds(batch, "hold"):
+                time.sleep(HOLD_SECONDS)
+            return np.asarray(call(self, batch))
+
+        return wrapped
+
+    for kind in (extractor.OnnxExtractor, extractor.TensorFlowExtractor):
+        kind.__call__ = faulty(kind.__call__)  # type: ignore[method-assign]
+
+
+# Worker processes, which import this file anew under another name, are given the faults too.
+if __name__ in ("__main__", "__mp_main__"):
+    install()
+if __name__ == "__main__":
+    os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])
+    cli.main()
