@@ -121,7 +121,7 @@ def canonical_glyph(image: Image.Image) -> Glyph:
     ink = _ink(image)
     # After the stretch, half strength parts ink from paper, and neither side is empty.
     solid = ink >= 128
-    rows, columns = solid.any(1).nonzero()[0], solid.any(0).nonzero()[0]
+    rows, columns = np.flatnonzero(solid.any(1)), np.flatnonzero(solid.any(0))
     return _fit(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
 
 
@@ -175,7 +175,8 @@ def _ink(image: Image.Image) -> Pixels:
 def _stretch(low: int, high: int, light_is_ink: bool) -> bytes:
     """The ink strength of each luminance. Few pairs of levels are ever met, and most come again."""
     strength = ((_LEVELS - low) / (high - low)).clip(0, 1)
-    return np.rint(255 * (strength if light_is_ink else 1 - strength)).astype(np.uint8).tobytes()
+    table: bytes = np.rint(255 * (strength if light_is_ink else 1 - strength)).astype(np.uint8).tobytes()
+    return table
 
 
 def _otsu(dark: npt.NDArray[np.int64], total: npt.NDArray[np.int64]) -> int:
