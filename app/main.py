@@ -31,7 +31,8 @@ from app.settings import Settings
 GRACE_SECONDS: Final = 15
 """How long accepted work may take after a signal to end; containers are commonly killed after 20 or 30 seconds."""
 
-_SWITCH_SECONDS: Final = 0.0005
+SWITCH_SECONDS: Final = 0.0005
+"""The worker comes back from native code many times a batch; by default a busy event loop lets it wait for 5 ms."""
 
 _log = structlog.get_logger("akshar")
 
@@ -60,8 +61,7 @@ def create_app(settings: Settings | None = None, on_death: Callable[[], None] = 
         # What is loaded now stays: the collector need not go through it again and again, a tenth of a second at a time.
         gc.collect()
         gc.freeze()
-        # The worker comes back from native code many times a batch; by default a busy event loop lets it wait for 5 ms.
-        sys.setswitchinterval(_SWITCH_SECONDS)
+        sys.setswitchinterval(SWITCH_SECONDS)
         app.state.service = service
         extractor = recognizer.extractor
         metrics.BUILD.labels(app.version, recognizer.model_version, extractor.name, extractor.device).set(1)

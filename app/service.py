@@ -31,13 +31,19 @@ class Service:
             await asyncio.sleep(0.02)
 
 
+def service_of(request: Request) -> Service | None:
+    """The service behind a request, ready or not; None before the models are loaded."""
+    service: Service | None = getattr(request.app.state, "service", None)
+    return service
+
+
 def ready_service(request: Request) -> Service:
     """The service behind a request.
 
     Raises:
         StoppedError: before the models are warm, while draining, or once the worker has died.
     """
-    service: Service | None = getattr(request.app.state, "service", None)
+    service = service_of(request)
     if service is None or service.draining or not service.batcher.alive:
         raise StoppedError
     return service

@@ -14,8 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -25,8 +25,8 @@ import typer
 from rich.console import Console
 
 from app.settings import REPOSITORY
-from benchmarks import report
-from benchmarks.images import FAMILY, IMAGES, batch, single
+from benchmarks import FAMILY, report
+from benchmarks.images import IMAGES, batch, single
 from benchmarks.load import Body, Load, Server, free_port, load, serving
 from benchmarks.peers import PEERS, Peer, environment
 
@@ -85,7 +85,7 @@ def main(quick: Annotated[bool, typer.Option(help="Leave out the peers and the l
         ours = stack.enter_context(_ours(logs))
         with _ceiling(logs) as ceiling:
             say("the ceiling, in turns with the service")
-            results["ceiling"] = _in_turns(ours, PATH, uploads, ceiling, PATH, uploads, effort)
+            results["ceiling"] = _in_turns(ours, uploads, ceiling, PATH, uploads, effort)
         say("the service")
         results["service"] = _service(ours, uploads, effort)
         if not quick:
@@ -155,38 +155,39 @@ def _ready(logs: Path, rounds: int) -> dict[str, float]:
     return {name: statistics.median(each) for name, each in times.items()}
 
 
-@contextmanager
-def _ours(logs: Path) -> Iterator[Running]:
-    with _run([str(Path(sys.executable).with_name("akshar")), "serve"], logs / "akshar.log") as running:
-        yield running
+def _ours(logs: Path) -> AbstractContextManager[Running]:
+    command = [str(Path(sys.executable).with_name("akshar")), "serve", "--port"]
+    return _run(lambda port: [*command, str(port)], "/readyz", logs / "akshar.log")
+
+
+def _ceiling(logs: Path) -> AbstractContextManager[Running]:
+    command = [sys.executable, "-m", "benchmarks.ceiling", "serve", "--port"]
+    return _run(lambda port: [*command, str(port)], "/readyz", logs / "ceiling.log")
 
 
 @contextmanager
-def _ceiling(logs: Path) -> Iterator[Running]:
-    with _run([sys.executable, "-m", "benchmarks.ceiling", "serve"], logs / "ceiling.log") as running:
-        yield running
-
-
-@contextmanager
-def _run(command: list[str], log: Path) -> Iterator[Running]:
+def _run(
+    command: Callable[[int], list[str]], ready_path: str, log: Path, env: Mapping[str, str] | None = None
+) -> Iterator[Running]:
+    """What the command, given a port, starts; until the block ends."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with serving([*command, "--port", str(port)], f"{url}/readyz", log, cwd=REPOSITORY) as server:
+    with serving(command(port), url + ready_path, log, env, timeout=180, cwd=REPOSITORY) as server:
         yield Running(server, url)
 
 
 def _in_turns(
-    ours: Running, path: str, bodies: list[Body], other: Running, other_path: str, others: list[Body], effort: Effort
+    ours: Running, uploads: list[Body], other: Running, path: str, bodies: list[Body], effort: Effort
 ) -> dict[str, Any]:
     """Both at concurrency 32, in turns, so that both meet the same noise; who waits is paused. The median of rounds."""
-    for running, where, what in ((ours, path, bodies), (other, other_path, others)):
+    for running, where, what in ((ours, PATH, uploads), (other, path, bodies)):
         running.load(where, what, 32, min(effort.seconds, 10))  # Warm-up.
     rounds = []
     for _ in range(effort.rounds):
         with other.server.paused():
-            mine = ours.load(path, bodies, 32, effort.seconds)
+            mine = ours.load(PATH, uploads, 32, effort.seconds)
         with ours.server.paused():
-            theirs = other.load(other_path, others, 32, effort.seconds)
+            theirs = other.load(path, bodies, 32, effort.seconds)
         rounds.append((mine, theirs))
     return {
         "ours": _median([mine for mine, _ in rounds]),
@@ -214,15 +215,12 @@ def _service(ours: Running, uploads: list[Body], effort: Effort) -> dict[str, An
 
 
 def _peer(peer: Peer, workers: int, ours: Running, uploads: list[Body], logs: Path, effort: Effort) -> dict[str, Any]:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    command = peer.command(str(environment(peer)), port)
-    settings = {**peer.env, **({peer.workers: str(workers)} if peer.workers else {})}
-    with serving(command, url + peer.ready_path, logs / f"{peer.name}.log", settings, 180, REPOSITORY) as server:
-        running = Running(server, url)
+    python = str(environment(peer))
+    env = {**peer.env, **({peer.workers: str(workers)} if peer.workers else {})}
+    with _run(lambda port: peer.command(python, port), peer.ready_path, logs / f"{peer.name}.log", env) as running:
         bodies = [peer.body(image) for image in IMAGES]
-        slow = SLOW if peer.name == "tutorial" else effort
-        found = _in_turns(ours, PATH, uploads, running, peer.path, bodies, slow)
+        found = _in_turns(ours, uploads, running, peer.path, bodies, SLOW if peer.name == "tutorial" else effort)
+        server = running.server
         return {**found, "ready_seconds": server.ready_seconds, "resident_mb": asdict(server.resident_mb())}
 
 

@@ -7,7 +7,6 @@ from typing import Final
 from benchmarks.load import Body, multipart
 from tests.drawing import draw, encode
 
-FAMILY: Final = "consonants"
 COUNT: Final = 64
 
 IMAGES: Final = tuple(

@@ -20,9 +20,11 @@ from app.bundle import KERAS, Bundle, load_bundle
 from app.extractor import Extractor, OnnxExtractor, TensorFlowExtractor
 from app.heads import Head
 from app.imaging import read_glyph
+from app.main import SWITCH_SECONDS
 from app.recognizer import Recognizer
 from app.settings import REPOSITORY
-from benchmarks.images import FAMILY, IMAGES
+from benchmarks import FAMILY
+from benchmarks.images import IMAGES
 from benchmarks.timing import seconds_per_call
 
 SIZES: Final = (1, 8, 32, 128)
@@ -77,7 +79,7 @@ def _heads(bundle: Bundle, rounds: int, seconds: float) -> dict[str, dict[str, f
 def _whole_way(bundle: Bundle, rounds: int, seconds: float) -> dict[str, Any]:
     """From encoded bytes to answers, 64 images at a time, in three ways to use all cores; the best one counts."""
     # As in the service: without it, threads that compute would wait for one that decodes.
-    sys.setswitchinterval(0.0005)
+    sys.setswitchinterval(SWITCH_SECONDS)
     families = [FAMILY] * len(IMAGES)
     wide = Recognizer(bundle, OnnxExtractor(bundle.onnx))
     narrow = [Recognizer(bundle, OnnxExtractor(bundle.onnx, threads=1)) for _ in range(CORES)]

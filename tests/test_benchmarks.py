@@ -6,8 +6,8 @@ import pytest
 
 from app.multipart import parse_form
 from app.settings import REPOSITORY
-from benchmarks import report
-from benchmarks.images import FAMILY, IMAGES
+from benchmarks import FAMILY, report
+from benchmarks.images import IMAGES
 from benchmarks.load import multipart
 
 RESULTS = json.loads((REPOSITORY / "benchmarks/results.json").read_text())

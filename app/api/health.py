@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from app import metrics
 from app.errors import ApiError, problem_docs
 from app.schemas import Live, Ready
-from app.service import Service, ready_service
+from app.service import ready_service, service_of
 
 router = APIRouter(tags=["health"])
 
@@ -16,7 +16,7 @@ router = APIRouter(tags=["health"])
 @router.get("/livez", summary="Is the process of use?", responses=problem_docs("worker_died"))
 async def livez(request: Request) -> Live:
     """Answers 200, also while loading and draining; 503 once only a restart can help."""
-    service: Service | None = getattr(request.app.state, "service", None)
+    service = service_of(request)
     if service and service.batcher.died:
         raise ApiError("worker_died", "The thread that computes answers has died.")
     return Live()

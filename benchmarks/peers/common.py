@@ -14,9 +14,9 @@ from app.bundle import load_bundle
 from app.extractor import OnnxExtractor
 from app.imaging import Glyph
 from app.recognizer import Recognition, Recognizer
+from benchmarks import FAMILY
 
 ARTIFACTS: Final = Path(__file__).parents[2] / "artifacts"
-FAMILY: Final = "consonants"
 MAX_BATCH: Final = 64
 """Most images in one call of the network, as ours is by default."""
 WORKERS: Final = int(os.environ.get("BENCHMARK_WORKERS", "1"))

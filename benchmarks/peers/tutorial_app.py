@@ -19,7 +19,8 @@ import keras
 from fastapi import FastAPI, UploadFile
 
 from app.imaging import read_glyph
-from benchmarks.peers.common import ARTIFACTS, FAMILY
+from benchmarks import FAMILY
+from benchmarks.peers.common import ARTIFACTS
 
 app = FastAPI()
 network = keras.models.load_model(ARTIFACTS / "extractor.keras", compile=False)

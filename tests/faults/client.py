@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import tests.drawing as drawing
+from benchmarks.load import multipart
 
 TIMEOUT = 60
 
@@ -79,8 +80,8 @@ def request(path: str, body: bytes, content_type: str = "image/png", **headers: 
 
 def form(*files: bytes) -> tuple[bytes, str]:
     """A multipart body with these files, and its Content-Type."""
-    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
-    return b"".join(head + file + b"\r\n" for file in files) + b"--b--\r\n", "multipart/form-data; boundary=b"
+    body = multipart([("file", "x", file, "image/png") for file in files])
+    return body.data, body.content_type
 
 
 async def ask_once(port: int, sent: bytes) -> Response:

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,8 @@ from typing import Any, BinaryIO
 
 import httpx2
 import pytest
+
+from benchmarks.load import free_port
 
 AKSHAR = [str(Path(sys.executable).parent / "akshar")]
 
@@ -67,9 +68,7 @@ class Server:
 @contextmanager
 def serving(command: Sequence[str] = (*AKSHAR, "serve"), **settings: Any) -> Iterator[Server]:
     """A server on a free port; ``settings`` are those of the service, by their names without the prefix."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     variables: Mapping[str, str] = {f"AKSHAR_{name.upper()}": str(value) for name, value in settings.items()}
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
