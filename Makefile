@@ -18,7 +18,7 @@ else
 SERVE_LOCK := serve
 endif
 
-.PHONY: help serve test lint format train evaluate bench bench-quick lock clean
+.PHONY: help serve test lint format train evaluate report bench bench-quick lock clean
 help:  ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -43,6 +43,9 @@ train: .venv/.dev  ## Train from DATA and write artifacts/; resumes where it was
 
 evaluate: .venv/.dev  ## Score artifacts/ on the test part of DATA.
 	$(BIN)/python -m training evaluate --data $(DATA) $(ARGS)
+
+report: .venv/.dev  ## Make build/report.html and the tables and plots of the documents from docs/results/.
+	$(BIN)/python -m training report --data $(DATA) $(ARGS)
 
 bench: .venv/.dev .venv/.wrk  ## Measure parts, service and peers; writes benchmarks/results.*.
 	$(BIN)/python -m benchmarks $(ARGS)

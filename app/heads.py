@@ -67,12 +67,12 @@ def reference_margins(svc: SVC) -> Margins:
     # The same fitted arrays under another public setting: decision_function then returns the raw decision values.
     ovo = copy.copy(svc).set_params(decision_function_shape="ovo", break_ties=False)
     k = len(svc.classes_)
-    signs = _signs(k)
+    signs = pair_signs(k)
 
     def margins(features: Reals) -> Floats:
         values = np.asarray(ovo.decision_function(features), np.float64)
         # scikit-learn turns the sign, and drops the axis, of a lone pair.
-        return signs * _by_pair(values if values.ndim == 2 else -values[:, None], k)
+        return signs * by_pair(values if values.ndim == 2 else -values[:, None], k)
 
     return margins
 
@@ -104,7 +104,7 @@ def vectorized_margins(svc: SVC) -> Margins | None:
         # Against every class, none against its own.
         weights[i, :count] = np.insert(sign * svc.dual_coef_[:, own].T, i, 0, axis=1)
     kernel = _kernel(svc, support.reshape(k * most, -1))
-    intercepts, signs = _by_pair(sign * svc.intercept_, k), _signs(k)
+    intercepts, signs = by_pair(sign * svc.intercept_, k), pair_signs(k)
 
     def margins(features: Reals) -> Floats:
         kernels = kernel(np.ascontiguousarray(features, precision)).reshape(len(features), k, -1)
@@ -140,7 +140,7 @@ def _kernel(svc: SVC, support: Reals) -> Callable[[Reals], Reals]:
     return {"linear": linear, "poly": polynomial, "rbf": radial}[svc.kernel]
 
 
-def _by_pair(values: Floats, k: int) -> Floats:
+def by_pair(values: Floats, k: int) -> Floats:
     """Values of pairs of classes, (..., k (k - 1) / 2) in libsvm's order, as symmetric matrices (..., k, k)."""
     first, second = np.triu_indices(k, 1)
     matrices = np.zeros((*values.shape[:-1], k, k))
@@ -148,7 +148,7 @@ def _by_pair(values: Floats, k: int) -> Floats:
     return matrices
 
 
-def _signs(k: int) -> Floats:
+def pair_signs(k: int) -> Floats:
     """What turns a pair's decision into margins, (k, k): 1 for its first class, -1 for its second."""
     upper = _upper(k).astype(np.float64)
     return upper - upper.T

@@ -48,7 +48,7 @@ class Recognizer:
     def __init__(self, bundle: Bundle, extractor: Extractor) -> None:
         self.extractor = extractor
         self.model_version = bundle.manifest.model_version
-        self._heads = {name: Head(svc) for name, svc in bundle.heads.items()}
+        self.heads = {name: Head(svc) for name, svc in bundle.heads.items()}
         self._classes = {
             name: {entry.class_id: entry for entry in family.classes}
             for name, family in bundle.manifest.families.items()
@@ -57,7 +57,7 @@ class Recognizer:
     @property
     def families(self) -> list[str]:
         """The names that `recognize` knows."""
-        return list(self._heads)
+        return list(self.heads)
 
     def warm_up(self, batch_sizes: Sequence[int]) -> None:
         """Run every head and the extractor at the batch sizes to come, so that no user waits for first-call work."""
@@ -73,7 +73,7 @@ class Recognizer:
             UnknownFamilyError: a family has no head; nothing is computed.
         """
         for family in families:
-            if family not in self._heads:
+            if family not in self.heads:
                 raise UnknownFamilyError(family)
         return self.classify(self.extractor(glyphs), families)
 
@@ -86,7 +86,7 @@ class Recognizer:
         return [answers[row] for row in range(len(families))]
 
     def _classify(self, features: Features, family: str) -> list[Recognition]:
-        ranking = self._heads[family].rank(features)
+        ranking = self.heads[family].rank(features)
         classes = self._classes[family]
         return [
             Recognition(

@@ -15,6 +15,9 @@ GLYPHS: dict[str, list[list[tuple[float, float]]]] = {
         [(0.5, 0.08), (0.5, 0.25)],
         [(0.5 + 0.35 * np.cos(t), 0.55 - 0.3 * np.sin(t)) for t in np.linspace(1.4, 5.6, 40)],
     ],
+    "danda": [[(0.5, 0.05), (0.5, 0.95)]],
+    "double danda": [[(0.3, 0.05), (0.3, 0.95)], [(0.7, 0.05), (0.7, 0.95)]],
+    "plus": [[(0.5, 0.05), (0.5, 0.95)], [(0.05, 0.5), (0.95, 0.5)]],
     # The letter प: a headline, a stem, and a hook that joins it.
     "pa": [
         [(0.05, 0.08), (0.95, 0.08)],

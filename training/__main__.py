@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.bundle import BundleError, Score, read_manifest
+from app.bundle import BundleError, read_manifest
 from app.catalogue import CATALOGUE
 from app.main import load_recognizer
 from app.settings import REPOSITORY, Settings
-from training import evaluation, protocols
+from training import evaluation, protocols, runs, scoring
+from training import specialise as specialisation
 from training.data import Dataset, DatasetError, read_dataset
+from training.protocols import PROTOCOLS, ProtocolName
+from training.recipe import RECIPES, Recipe, RecipeName
+from training.search import ClusterError, on_cluster
+from training.specialise import LEAST, SpecialiseError
 
 main = typer.Typer(help="The offline training of Akshar's models.", no_args_is_help=True)
 _console = Console(stderr=True)
 
+RESULTS = REPOSITORY / "docs" / "results"
+IMAGES = REPOSITORY / "docs" / "images"
+PAGE = REPOSITORY / "build" / "report.html"
+BaselineName = Literal["pca-svc", "cnn-per-family", "bottleneck", "published-network", "without-vowels", "tesseract"]
+BASELINES: dict[BaselineName, str] = {
+    "pca-svc": "baselines",
+    "cnn-per-family": "baselines",
+    "bottleneck": "baselines",
+    "published-network": "baselines",
+    "without-vowels": "fewshot",
+    "tesseract": "tesseract",
+}
+"""Names, and the modules that hold a function of that name; most need Keras."""
+
 Data = Annotated[Path, typer.Option(help="NHCD, as a zip file or an extracted folder.")]
+Cluster = Annotated[str | None, typer.Option(help="Address of a Dask scheduler whose workers do the grid searches.")]
+Results = Annotated[Path, typer.Option(help="Folder of the runs; those that are there are not run again.")]
+Work = Annotated[Path, typer.Option(help="Folder of checkpoints; an interrupted run resumes.")]
 Artifacts = Annotated[Path, typer.Option(help="Folder of the artifacts.")]
 
 
@@ -31,26 +56,21 @@ Artifacts = Annotated[Path, typer.Option(help="Folder of the artifacts.")]
 def train(
     data: Data,
     out: Artifacts = REPOSITORY / "artifacts",
-    work: Annotated[Path, typer.Option(help="Folder of checkpoints; an interrupted run resumes.")] = Path(".training"),
+    work: Work = Path(".training"),
     seed: Annotated[int, typer.Option(help="Of the split, the training and the search.")] = 1,
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    cluster: Cluster = None,
 ) -> None:
     """Train extractor and heads, and write them with their manifest."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    try:
-        # Keras and its backend are the `training` extra; `evaluate` does without.
-        from training import pipeline
-        from training.extractor import Recipe
-    except ModuleNotFoundError as error:
-        _fail(f"{error.name} is not installed; training needs the extra `training`: pip install akshar[training]")
+    pipeline = _import("pipeline")
     started = time.monotonic()
     dataset = _read(data)
     if missing := [family for family in CATALOGUE if family not in dataset.family]:
         _fail(f"{data}: has no {' and no '.join(missing)}; a training needs all families.")
     recipe = Recipe() if epochs is None else Recipe(epochs=epochs)
-    bar = 1 if sys.stdout.isatty() else 2
-    manifest = pipeline.train(dataset, data.name, recipe, seed, out, work, _console.print, bar)
-    _console.print(_table(manifest.scores))
+    with _searching(cluster):
+        manifest = pipeline.train(dataset, data.name, recipe, seed, out, work, _console.print, _bar())
+    _console.print(_table(manifest.model_dump()["scores"]))
     _console.print(f"{manifest.model_version} written to {out} in {(time.monotonic() - started) / 60:.1f} minutes.")
 
 
@@ -58,9 +78,32 @@ def train(
 def evaluate(
     data: Data,
     artifacts: Artifacts = REPOSITORY / "artifacts",
+    protocol: Annotated[
+        ProtocolName | None, typer.Option(help="Train anew for it; without it the artifacts are scored.")
+    ] = None,
+    recipe: Annotated[RecipeName, typer.Option(help="Of the protocol's trainings.")] = "quick",
+    parts: Annotated[str | None, typer.Option(help="Comma-separated seeds, folds or directions.")] = None,
+    per_class: Annotated[int | None, typer.Option(min=10, help="Learn from so many images of each class.")] = None,
+    dhcd: Annotated[Path | None, typer.Option(help="DHCD; by default dhcd-train.zip beside the data.")] = None,
+    results: Results = RESULTS,
+    work: Work = Path(".training"),
+    cluster: Cluster = None,
+    save: Annotated[bool, typer.Option("--save", help="Keep the artifacts' run, too, in the folder of runs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Score the artifacts on the test part of the published split that their training held out."""
+    """Score the artifacts on the test part that their training held out, or train and score by a protocol."""
+    if protocol is None:
+        scores = {"published": _score_artifacts(data, artifacts, results if save else None)}
+    else:
+        with _searching(cluster):
+            scores = {protocol: _run_protocol(protocol, recipe, parts, per_class, data, dhcd, results, work)}
+    if as_json:
+        print(json.dumps(scores))
+    else:
+        Console().print(_table(scores))
+
+
+def _score_artifacts(data: Path, artifacts: Path, results: Path | None) -> dict[str, Any]:
     try:
         manifest = read_manifest(artifacts)
         recognizer = load_recognizer(Settings(artifacts=artifacts))
@@ -70,11 +113,124 @@ def evaluate(
     test = protocols.published(dataset, manifest.split.seed).test
     if protocols.names_digest(dataset, test) != manifest.split.test_names:
         _console.print("[yellow]The test images are not those that the training held out: other data, other split.")
-    scores = {"published": evaluation.score(recognizer, dataset, test)}
-    if as_json:
-        print(json.dumps({protocol: {f: s.model_dump() for f, s in by.items()} for protocol, by in scores.items()}))
-    else:
-        Console().print(_table(scores))
+    run = evaluation.score_bundle(recognizer, manifest, dataset[test])
+    if results is not None:
+        runs.save(run, results)
+    return run.scores
+
+
+def _run_protocol(
+    name: ProtocolName,
+    recipe: RecipeName,
+    parts: str | None,
+    per_class: int | None,
+    data: Path,
+    dhcd: Path | None,
+    results: Path,
+    work: Path,
+) -> dict[str, Any]:
+    protocol, method = PROTOCOLS[name], recipe if per_class is None else f"{recipe}-{per_class}"
+    wanted = parts.split(",") if parts else list(protocol.parts[: protocol.usual])
+    if unknown := [part for part in wanted if part not in protocol.parts]:
+        _fail(f"{name} has no part {', '.join(unknown)}; there are {', '.join(protocol.parts)}.")
+    paths = {part: results / runs.file_name(name, part, method) for part in wanted}
+    if missing := [part for part, path in paths.items() if not path.exists()]:
+        experiment = _import("experiment")
+        nhcd = _read(data)
+        other = _read(dhcd or data.parent / "dhcd-train.zip") if protocol.needs_dhcd else None
+        for part in missing:
+            task = protocol.task(nhcd, other, part)
+            if per_class is not None:
+                task = protocols.with_few_images(task, per_class)
+            folder = work / f"{name}-{part}-{method}"
+            run = experiment.train_and_answer(
+                name, part, method, task, RECIPES[recipe], per_class, folder, _console.print, _bar()
+            )
+            runs.save(run, results)
+    return scoring.summary([runs.load(path).scores for path in paths.values()])
+
+
+@contextmanager
+def _searching(cluster: str | None) -> Iterator[None]:
+    try:
+        with on_cluster(cluster):
+            yield
+    except ClusterError as error:
+        _fail(str(error))
+
+
+def _import(module: str) -> Any:
+    """A module of `training` that needs Keras, which only the `training` extra brings."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        return importlib.import_module(f"training.{module}")
+    except ModuleNotFoundError as error:
+        _fail(f"{error.name} is not installed; training needs the extra `training`: pip install akshar[training]")
+
+
+def _bar() -> int:
+    """Keras's verbosity: a bar for people, a line an epoch for logs."""
+    return 1 if sys.stdout.isatty() else 2
+
+
+@main.command()
+def baseline(
+    name: Annotated[BaselineName, typer.Argument()],
+    data: Data,
+    epochs: Annotated[int | None, typer.Option(help="Of the published network, instead of 60.")] = None,
+    results: Results = RESULTS,
+    work: Work = Path(".training"),
+) -> None:
+    """Answer the published test images by a baseline: what the articles show, or another reader."""
+    function = getattr(_import(BASELINES[name]), name.replace("-", "_"))
+    options = {} if epochs is None else {"epochs": epochs}
+    task = PROTOCOLS["published"].task(_read(data), None, "1")
+    for run in function(task, work / name, _console.print, _bar(), **options):
+        runs.save(run, results)
+        _console.print(_table({run.method: run.scores}))
+
+
+@main.command()
+def specialise(
+    name: Annotated[str, typer.Option(help="Of the new family, the last part of its URL: punctuation.")],
+    data: Annotated[Path, typer.Option(help="Holds one folder of images a class, named by its character.")],
+    artifacts: Artifacts = REPOSITORY / "artifacts",
+    per_class: Annotated[int | None, typer.Option(min=LEAST, help="Use at most so many images of each class.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Learn a family anew that was added before.")] = False,
+) -> None:
+    """Add a family from a handful of images a class: no network is trained, no code is written."""
+    try:
+        added = specialisation.specialise(name, data, artifacts, per_class, replace)
+    except (SpecialiseError, BundleError) as error:
+        _fail(str(error))
+    _console.print(
+        f"{name}: {len(added.manifest.families[name].classes)} classes from {added.n} images; cross-validated accuracy "
+        f"{added.accuracy:.1%} (95 % interval {added.low:.1%} to {added.high:.1%}).\n{added.manifest.model_version} "
+        f"written to {artifacts}; after a restart POST /predict/{name} answers."
+    )
+
+
+@main.command()
+def report(
+    data: Annotated[Path | None, typer.Option(help="NHCD, for the pictures of errors; none without it.")] = None,
+    artifacts: Artifacts = REPOSITORY / "artifacts",
+    results: Results = RESULTS,
+    images: Annotated[Path, typer.Option(help="Folder of the plots that the documents show.")] = IMAGES,
+    out: Annotated[Path, typer.Option(help="The page; it holds images of the data set, so do not commit it.")] = PAGE,
+) -> None:
+    """Make the report from the runs, and the tables, plots and model card that the repository shows."""
+    from training import plots, report
+
+    found, manifest = runs.load_all(results), read_manifest(artifacts)
+    dataset = _read(data) if data else None
+    for folder in (out.parent, images):
+        folder.mkdir(parents=True, exist_ok=True)
+    out.write_text(report.page(found, manifest, dataset), encoding="utf-8")
+    (results / "README.md").write_text(report.results_page(found), encoding="utf-8")
+    (artifacts / "MODEL_CARD.md").write_text(report.model_card(found, manifest), encoding="utf-8")
+    for name, draw in plots.COMMITTED.items():
+        (images / f"{name}.svg").write_text(plots.svg(draw(found)), encoding="utf-8")
+    _console.print(f"{len(found)} runs; the page is {out}.")
 
 
 def _read(path: Path) -> Dataset:
@@ -90,11 +246,11 @@ def _fail(reason: str) -> NoReturn:
     raise typer.Exit(2)
 
 
-def _table(scores: dict[str, dict[str, Score]]) -> Table:
+def _table(scores: dict[str, dict[str, Any]]) -> Table:
     table = Table("protocol", "family", "accuracy", "right", "of")
     for protocol, families in scores.items():
         for family, s in families.items():
-            table.add_row(protocol, family, f"{s.accuracy:.2%}", f"{s.correct:,}", f"{s.n:,}")
+            table.add_row(protocol, family, f"{s['accuracy']:.2%}", f"{s['correct']:,}", f"{s['n']:,}")
     return table
 
 

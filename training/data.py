@@ -64,6 +64,11 @@ class Dataset:
         return np.array([joint_index(f, int(c)) for f, c in zip(self.family, self.class_id, strict=True)], np.int64)
 
     @property
+    def families(self) -> list[str]:
+        """The families that it has, in the catalogue's order."""
+        return [family for family in CATALOGUE if family in self.family]
+
+    @property
     def digest(self) -> str:
         """One sha256 over names and contents: the same images give the same digest, zipped or extracted."""
         lines = sorted(f"{c}  {n}\n" for n, c in zip(self.name, self.content, strict=True))

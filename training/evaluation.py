@@ -1,32 +1,70 @@
-"""Scores of a bundle on a protocol, by the same recognizer that serves."""
+"""Answers of a bundle's heads on a test part, by the same extractor and heads that serve."""
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
-from app.bundle import Score
+from app.bundle import Manifest
+from app.extractor import Features
+from app.heads import Floats, Head, one_vs_rest
 from app.recognizer import Recognizer
 from training.data import Dataset
-from training.protocols import Rows
+from training.runs import MARGINS_PER_CLASS, Answers, Run
 
 _BATCH = 256
 
 
-def score(recognizer: Recognizer, dataset: Dataset, rows: Rows) -> dict[str, Score]:
-    """Accuracy per family over rows of a data set, each glyph read by the head of its own family."""
-    right = np.array(
-        [
-            recognition.best.entry.class_id == truth
-            for start in range(0, len(rows), _BATCH)
-            for part in [dataset[rows[start : start + _BATCH]]]
-            for recognition, truth in zip(
-                recognizer.recognize(part.glyphs, part.family.tolist()), part.class_id, strict=True
-            )
-        ]
+def score_bundle(recognizer: Recognizer, manifest: Manifest, test: Dataset) -> Run:
+    """Each glyph of a test part read by the shipped head of its own family."""
+    glyphs = test.glyphs
+    features = np.concatenate([recognizer.extractor(glyphs[start : start + _BATCH]) for start in _starts(len(glyphs))])
+    answers = {}
+    for family in test.families:
+        rows = np.flatnonzero(test.family == family)
+        answers[family] = answer(test[rows], features[rows], recognizer.heads[family])
+    return Run(
+        protocol=manifest.split.protocol,
+        part=str(manifest.split.seed),
+        method="full",
+        seed=manifest.split.seed,
+        recipe=manifest.recipe,
+        data={"learnt": manifest.data.model_dump(), "test": {"images": len(test), "digest": test.digest}},
+        answers=answers,
+        details={
+            "model_version": manifest.model_version,
+            "heads": {family: manifest.families[family].svc for family in answers},
+        },
+        versions=manifest.versions,
     )
-    families = dataset.family[rows]
-    return {
-        family: Score(accuracy=float(hits.mean()), correct=int(hits.sum()), n=len(hits))
-        for family in recognizer.families
-        if len(hits := right[families == family])
-    }
+
+
+def answer(test: Dataset, features: Features, head: Head) -> Answers:
+    """What a head says of the images of its family, with its margins for the first of each class."""
+    kept = np.sort(
+        np.concatenate([np.flatnonzero(test.class_id == c)[:MARGINS_PER_CLASS] for c in np.unique(test.class_id)])
+    )
+    first, second = np.triu_indices(len(head.class_ids), 1)
+    return Answers(
+        name=test.name,
+        truth=test.class_id,
+        answer=predict(head, features),
+        class_ids=head.class_ids,
+        margins=margins(head, features[kept])[:, first, second],
+        margin_rows=kept,
+    )
+
+
+def margins(head: Head, features: Features) -> Floats:
+    """One-against-one margins, shape (n, k, k), in batches of a size that memory does not mind."""
+    return np.concatenate([head.margins(features[start : start + _BATCH]) for start in _starts(len(features))])
+
+
+def predict(head: Head, features: Features) -> npt.NDArray[np.int64]:
+    """Class numbers, shape (n,), as ``SVC(break_ties=True).predict`` gives them."""
+    parts = (features[start : start + _BATCH] for start in _starts(len(features)))
+    return np.concatenate([head.class_ids[one_vs_rest(head.margins(part)).argmax(axis=1)] for part in parts])
+
+
+def _starts(n: int) -> range:
+    return range(0, n, _BATCH)

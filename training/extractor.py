@@ -8,8 +8,9 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -19,37 +20,15 @@ from keras import layers
 from app.catalogue import JOINT_CLASSES
 from app.imaging import SIZE
 from training.augment import Augmentation, Batch
+from training.recipe import Recipe
 
 FEATURES = 512
-_FEATURE_LAYER = "features"
+XLA = keras.backend.backend() != "torch"
+"""Halves the time on CPUs, where "auto" leaves it off; PyTorch's counterpart would need a C compiler."""
+FEATURE_LAYER = "features"
 _MOMENTUM = 0.95  # An epoch has some 70 steps: the default 0.99 would not catch up with the weights within one.
 
 Labels = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """All that decides a training, beside data and seed.
-
-    Attributes:
-        channels: output channels of the three stages.
-        epochs: passes over the training part.
-        batch: images a step.
-        learning_rate: the peak, reached after two epochs, left along a cosine.
-        weight_decay: decoupled (AdamW), not on normalisation or biases.
-        label_smoothing: share of the target spread over all classes.
-        dropout: before the last layer.
-        augmentation: its strengths.
-    """
-
-    channels: tuple[int, int, int] = (24, 48, 96)
-    epochs: int = 50
-    batch: int = 128
-    learning_rate: float = 2e-3
-    weight_decay: float = 2e-2
-    label_smoothing: float = 0.1
-    dropout: float = 0.5
-    augmentation: Augmentation = field(default_factory=Augmentation)
 
 
 def build(recipe: Recipe) -> keras.Model:
@@ -65,14 +44,14 @@ def build(recipe: Recipe) -> keras.Model:
     x = layers.Flatten()(x)
     x = layers.Dense(FEATURES, use_bias=False)(x)
     x = layers.BatchNormalization(momentum=_MOMENTUM)(x)
-    x = layers.ReLU(name=_FEATURE_LAYER)(x)
+    x = layers.ReLU(name=FEATURE_LAYER)(x)
     x = layers.Dropout(recipe.dropout)(x)
     return keras.Model(glyph, layers.Dense(JOINT_CLASSES, name="logits")(x), name="akshar")
 
 
 def freeze(classifier: keras.Model) -> keras.Model:
     """The extractor: the classifier without its last layers, weights shared and frozen. (n, 32, 32, 1) to (n, 512)."""
-    extractor = keras.Model(classifier.input, classifier.get_layer(_FEATURE_LAYER).output, name="akshar_extractor")
+    extractor = keras.Model(classifier.input, classifier.get_layer(FEATURE_LAYER).output, name="akshar_extractor")
     extractor.trainable = False
     return extractor
 
@@ -80,9 +59,10 @@ def freeze(classifier: keras.Model) -> keras.Model:
 class AugmentedBatches(keras.utils.PyDataset):
     """Shuffled, augmented batches, each decided by seed, epoch and index alone, so that a resumed run repeats them."""
 
-    def __init__(self, glyphs: Batch, joint: Labels, recipe: Recipe, seed: int) -> None:
+    def __init__(self, glyphs: Batch, joint: Labels, augmentation: Augmentation, batch: int, seed: int) -> None:
         super().__init__(workers=1)
-        self._glyphs, self._joint, self._recipe, self._seed = glyphs, joint, recipe, seed
+        self._glyphs, self._joint, self._augmentation = glyphs, joint, augmentation
+        self._batch, self._seed = batch, seed
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
@@ -92,12 +72,12 @@ class AugmentedBatches(keras.utils.PyDataset):
 
     def __len__(self) -> int:
         # A short last batch would unsettle batch normalisation; the next epoch's shuffle brings its images in.
-        return max(1, len(self._joint) // self._recipe.batch)
+        return max(1, len(self._joint) // self._batch)
 
     def __getitem__(self, index: int) -> tuple[npt.NDArray[np.float32], Labels]:
-        rows = self._order[index * self._recipe.batch : (index + 1) * self._recipe.batch]
+        rows = self._order[index * self._batch : (index + 1) * self._batch]
         rng = np.random.default_rng([self._seed, self._epoch, index])
-        return self._recipe.augmentation(self._glyphs[rows], rng)[..., None], self._joint[rows]
+        return self._augmentation(self._glyphs[rows], rng)[..., None], self._joint[rows]
 
 
 def train(
@@ -108,40 +88,49 @@ def train(
     folder: Path,
     verbose: int = 1,
 ) -> keras.Model:
-    """Train the classifier and return it with the weights of its best validation loss.
-
-    Each epoch leaves its state in ``folder``; called again with the same arguments after an interruption, training
-    goes on from the last whole epoch. Progress is Keras's bar (``verbose=1``) or a line per epoch (2).
+    """Train the classifier of a recipe; see `fit`.
 
     Args:
         training: glyphs (n, 32, 32) and joint indices (n,).
         validation: the same, never augmented; chooses the epoch that is kept.
         recipe: see `Recipe`.
         seed: of the weights, the order of the images and their augmentation.
-        folder: for the states and ``history.csv`` (loss and accuracy by epoch).
+        folder: see `fit`.
         verbose: Keras's: 1 for a bar, 2 for a line an epoch, 0 for silence.
-
-    Raises:
-        ValueError: ``folder`` holds the states of another recipe or seed.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    _claim(folder, recipe, seed)
-    history, best = folder / "history.csv", folder / "best.keras"
+    claim(folder, {"recipe": asdict(recipe), "seed": seed})
     keras.utils.set_random_seed(seed)
-    batches = AugmentedBatches(*training, recipe, seed)
+    batches = AugmentedBatches(*training, recipe.augmentation, recipe.batch, seed)
     classifier = build(recipe)
     classifier.compile(
-        optimizer=_optimizer(recipe, steps=recipe.epochs * len(batches), warmup=2 * len(batches)),
-        loss=_smoothed_crossentropy(recipe.label_smoothing),
+        optimizer=one_cycle(recipe, len(batches)),
+        loss=smoothed_crossentropy(recipe.label_smoothing),
         metrics=["accuracy"],
-        # XLA halves the time on CPUs, where "auto" leaves it off; PyTorch's counterpart would need a C compiler.
-        jit_compile=keras.backend.backend() != "torch",
+        jit_compile=XLA,
     )
+    return fit(classifier, batches, validation, recipe.epochs, folder, verbose)
+
+
+def fit(
+    classifier: keras.Model,
+    batches: AugmentedBatches,
+    validation: tuple[Batch, Labels],
+    epochs: int,
+    folder: Path,
+    verbose: int = 1,
+) -> keras.Model:
+    """Train a compiled classifier and return it with the weights of its best validation loss.
+
+    Each epoch leaves its state in ``folder``, and a line of loss and accuracy in its ``history.csv``; called again
+    with the same arguments after an interruption, training goes on from the last whole epoch. Progress is Keras's bar
+    (``verbose=1``) or a line per epoch (2).
+    """
+    history, best = folder / "history.csv", folder / "best.keras"
     classifier.fit(
         batches,
         validation_data=(validation[0][..., None], validation[1]),
         validation_batch_size=512,
-        epochs=recipe.epochs,
+        epochs=epochs,
         verbose=verbose,
         callbacks=[
             keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start_epoch(epoch)),
@@ -156,17 +145,24 @@ def train(
     return keras.models.load_model(best, compile=False)
 
 
-def _claim(folder: Path, recipe: Recipe, seed: int) -> None:
-    """Write down whose states a folder holds, or check that they are ours."""
-    ours = json.loads(json.dumps({"recipe": asdict(recipe), "seed": seed}))
-    claim = folder / "recipe.json"
-    if not claim.exists():
-        claim.write_text(json.dumps(ours, indent=2))
-    elif json.loads(claim.read_text()) != ours:
+def claim(folder: Path, training: dict[str, Any]) -> None:
+    """Make a folder for the states of a training, or see that those in it are of this one.
+
+    Raises:
+        ValueError: they are of another recipe or seed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    ours = json.loads(json.dumps(training))
+    record = folder / "recipe.json"
+    if not record.exists():
+        record.write_text(json.dumps(ours, indent=2))
+    elif json.loads(record.read_text()) != ours:
         raise ValueError(f"{folder} holds the training of another recipe or seed; remove it or name another folder.")
 
 
-def _optimizer(recipe: Recipe, steps: int, warmup: int) -> keras.optimizers.Optimizer:
+def one_cycle(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+    """AdamW whose rate rises for two epochs and falls along a cosine."""
+    steps, warmup = recipe.epochs * steps_per_epoch, 2 * steps_per_epoch
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0,
         decay_steps=max(1, steps - warmup),
@@ -178,8 +174,8 @@ def _optimizer(recipe: Recipe, steps: int, warmup: int) -> keras.optimizers.Opti
     return optimizer
 
 
-def _smoothed_crossentropy(smoothing: float) -> Callable[..., keras.KerasTensor]:
-    """Cross-entropy of logits against integer labels with label smoothing, which Keras offers for one-hot ones only."""
+def smoothed_crossentropy(smoothing: float) -> Callable[..., keras.KerasTensor]:
+    """Cross-entropy of joint logits against integer labels, smoothed as Keras can for one-hot labels only."""
     crossentropy = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
 
     def loss(truth: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:

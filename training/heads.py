@@ -6,16 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.model_selection import KFold
 from sklearn.svm import SVC
 
 from app.extractor import Features
+from training.recipe import Search
+from training.search import grid_search
 
 Ints = npt.NDArray[np.int64]
 
-GRID_C = (1.0, 10.0, 100.0)
-GRID_GAMMA = (0.25, 0.5, 1.0, 2.0, 4.0)
-"""In units of scikit-learn's ``gamma="scale"``, 1 / (512 x the variance of the features)."""
 FOLDS = 5
 
 
@@ -28,7 +27,7 @@ class FittedHead:
 
 
 def fit_head(
-    training: tuple[Features, Ints], validation: tuple[Features, Ints], seed: int, jobs: int = -1
+    training: tuple[Features, Ints], validation: tuple[Features, Ints], grid: Search, seed: int, jobs: int = -1
 ) -> FittedHead:
     """Search C and gamma, then fit on both parts.
 
@@ -39,6 +38,7 @@ def fit_head(
     Args:
         training: features (n, 512) and class numbers (n,).
         validation: the same, of images that the network has not learnt.
+        grid: what to search.
         seed: of the folds.
         jobs: processes; -1 is one a core.
     """
@@ -51,12 +51,11 @@ def fit_head(
         for kept, scored in folds.split(validation[1])
     ]
     scale = 1 / (features.shape[1] * float(features.var()))
-    search = GridSearchCV(
+    search = grid_search(
         SVC(kernel="rbf", break_ties=True, cache_size=500),
-        {"C": GRID_C, "gamma": [factor * scale for factor in GRID_GAMMA]},
-        cv=parts,
-        n_jobs=jobs,
-        verbose=1,
+        {"C": grid.c, "gamma": [factor * scale for factor in grid.gamma]},
+        parts,
+        jobs,
     )
     search.fit(features, classes)
     return FittedHead(search.best_estimator_, float(search.best_score_))

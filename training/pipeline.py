@@ -27,6 +27,7 @@ from app.bundle import (
     DataEntry,
     FamilyEntry,
     Manifest,
+    Score,
     SplitEntry,
     file_entry,
     load_bundle,
@@ -37,8 +38,10 @@ from app.recognizer import Recognizer
 from training import evaluation, extractor, protocols
 from training.data import Dataset
 from training.export import export_extractor, keras_features
-from training.extractor import FEATURES, Recipe
+from training.extractor import FEATURES
 from training.heads import FittedHead, fit_head
+from training.recipe import Recipe
+from training.runs import Run
 
 _LIBRARIES = ("akshar", "numpy", "scikit-learn", "joblib", "pillow", "keras", "onnxruntime")
 
@@ -93,20 +96,25 @@ def train(
         learnt, held = (
             (features[part.family == family], part.class_id[part.family == family]) for features, part in known
         )
-        heads[family] = fit_head(learnt, held, seed)
+        heads[family] = fit_head(learnt, held, recipe.search, seed)
         joblib.dump(heads[family].svc, staging / _head_file(family), compress=3)
 
     manifest = _manifest(dataset, name, recipe, seed, split, staging, heads)
     _write(manifest, staging)
     bundle = load_bundle(staging)
     recognizer = Recognizer(bundle, load_extractor(bundle, "onnxruntime"))
-    scores = {"published": evaluation.score(recognizer, dataset, split.test)}
-    manifest = manifest.model_copy(update={"scores": scores})
+    run = evaluation.score_bundle(recognizer, manifest, dataset[split.test])
+    manifest = manifest.model_copy(update={"scores": {"published": plain_scores(run)}})
     _write(manifest, staging)
     shutil.copytree(staging, out, dirs_exist_ok=True)
     for done in (checkpoints, staging):
         shutil.rmtree(done)
     return manifest
+
+
+def plain_scores(run: Run) -> dict[str, Score]:
+    """Accuracy and counts by family, as the manifest keeps them."""
+    return {family: Score(**{key: s[key] for key in Score.model_fields}) for family, s in run.scores.items()}
 
 
 def _head_file(family: str) -> str:

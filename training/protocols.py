@@ -1,13 +1,21 @@
-"""How a data set is parted into training, validation and test."""
+"""How data sets are parted into training, validation and test: four protocols, each of one or more parts.
+
+* ``published``: the split of the published articles; a part is a seed.
+* ``hcr-net``: the first 20 % of each class's file names are held out, as HCR-Net's authors did (2021).
+* ``writers``: five folds, no writer on both sides; a part is a fold.
+* ``cross``: learnt from one data set, scored on another: ``nhcd-dhcd`` and, for the classes shared, ``dhcd-nhcd``.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import GroupKFold, train_test_split
 
 from training.data import Dataset
 
@@ -16,6 +24,9 @@ Rows = npt.NDArray[np.intp]
 TEST_SHARE = 0.15
 VALIDATION_SHARE = 0.176
 """Of what the test part leaves: 15 % of all."""
+WRITER_FOLDS = 5
+DHCD_PER_CLASS = 300
+"""Learnt in ``dhcd-nhcd``: about as many images as NHCD has, so that the two directions compare."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,101 @@ def published(dataset: Dataset, seed: int = 1) -> Split:
     joint = dataset.joint
     rest, test = train_test_split(rows, test_size=TEST_SHARE, stratify=joint, random_state=seed)
     train, validation = train_test_split(rest, test_size=VALIDATION_SHARE, stratify=joint[rest], random_state=seed)
+    return _without_copies(dataset, train, validation, test)
+
+
+def hcr_net(dataset: Dataset, seed: int = 1) -> Split:
+    """The first 20 % (rounded down) of each class's sorted file names held out: 570, 528 and 1,476 images of NHCD.
+
+    Names begin with the writer's number, so the test part is of nearly new writers. The rest is parted as `published`
+    does.
+    """
+    rows, joint = np.arange(len(dataset)), dataset.joint
+    of_class = [rows[joint == index] for index in np.unique(joint)]  # Rows are in the order of names.
+    test = np.concatenate([members[: len(members) // 5] for members in of_class])
+    rest = np.setdiff1d(rows, test)
+    train, validation = train_test_split(rest, test_size=VALIDATION_SHARE, stratify=joint[rest], random_state=seed)
+    return _without_copies(dataset, train, validation, test)
+
+
+def writers(dataset: Dataset, fold: int = 1) -> Split:
+    """Fold 1 to 5 of five of about equal size, no writer in two of them; validation, too, is of writers of its own."""
+    rows = np.arange(len(dataset))
+    rest, test = list(GroupKFold(WRITER_FOLDS).split(rows, groups=dataset.writer))[fold - 1]
+    train, validation = next(iter(GroupKFold(WRITER_FOLDS).split(rest, groups=dataset.writer[rest])))
+    return Split(rest[train], rest[validation], test)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one training learns from, what chooses its epoch and hyperparameters, and what it is scored on."""
+
+    train: Dataset
+    validation: Dataset
+    test: Dataset
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A way of scoring: its parts, those that are run unless asked otherwise, and the task of each.
+
+    Attributes:
+        parts: names of all parts; a number is also the seed of the training.
+        usual: how many of them, from the first, are run unless others are asked for.
+        task: of NHCD, DHCD (None where it is not at hand) and a part.
+        needs_dhcd: whether DHCD must be at hand.
+    """
+
+    parts: tuple[str, ...]
+    usual: int
+    task: Callable[[Dataset, Dataset | None, str], Task]
+    needs_dhcd: bool = False
+
+
+def _within(split: Callable[[Dataset, int], Split]) -> Callable[[Dataset, Dataset | None, str], Task]:
+    def task(nhcd: Dataset, _: Dataset | None, part: str) -> Task:
+        rows = split(nhcd, int(part))
+        return Task(nhcd[rows.train], nhcd[rows.validation], nhcd[rows.test])
+
+    return task
+
+
+def _across(nhcd: Dataset, dhcd: Dataset | None, part: str) -> Task:
+    assert dhcd is not None  # `Protocol.needs_dhcd` says so.
+    if part == "nhcd-dhcd":
+        known, unknown = nhcd, dhcd
+    else:
+        known, unknown = sample(dhcd, DHCD_PER_CLASS, seed=1), nhcd[np.isin(nhcd.family, np.unique(dhcd.family))]
+    rows = np.arange(len(known))
+    train, validation = train_test_split(rows, test_size=VALIDATION_SHARE, stratify=known.joint, random_state=1)
+    return Task(known[train], known[validation], unknown)
+
+
+ProtocolName = Literal["published", "hcr-net", "writers", "cross"]
+
+PROTOCOLS: dict[ProtocolName, Protocol] = {
+    "published": Protocol(("1", "2", "3", "4", "5"), 3, _within(published)),
+    "hcr-net": Protocol(("1",), 1, _within(hcr_net)),
+    "writers": Protocol(("1", "2", "3", "4", "5"), WRITER_FOLDS, _within(writers)),
+    "cross": Protocol(("nhcd-dhcd", "dhcd-nhcd"), 2, _across, needs_dhcd=True),
+}
+
+
+def sample(dataset: Dataset, per_class: int, seed: int) -> Dataset:
+    """At most so many images of each class, drawn at random, in the data set's order."""
+    rng, rows, joint = np.random.default_rng(seed), np.arange(len(dataset)), dataset.joint
+    drawn = [rng.permutation(rows[joint == index])[:per_class] for index in np.unique(joint)]
+    return dataset[np.sort(np.concatenate(drawn))]
+
+
+def with_few_images(task: Task, per_class: int) -> Task:
+    """The same test part, to be learnt from so many images of each class in all, 17.6 % of them to validate."""
+    to_validate = max(1, round(VALIDATION_SHARE * per_class))
+    train = sample(task.train, per_class - to_validate, seed=1)
+    return Task(train, sample(task.validation, to_validate, seed=1), task.test)
+
+
+def _without_copies(dataset: Dataset, train: Rows, validation: Rows, test: Rows) -> Split:
     leaked = np.isin(dataset.content, dataset.content[test])
     return Split(train[~leaked[train]], validation[~leaked[validation]], test)
 

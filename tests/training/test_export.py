@@ -11,7 +11,8 @@ pytestmark = [
 
 def test_an_export_that_gives_other_features_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from training import export
-    from training.extractor import Recipe, build, freeze
+    from training.extractor import build, freeze
+    from training.recipe import Recipe
 
     extractor = freeze(build(Recipe(channels=(4, 6, 8))))
     glyphs = np.random.default_rng(0).uniform(size=(8, 32, 32)).astype(np.float32)
@@ -26,7 +27,8 @@ def test_an_export_that_gives_other_features_is_refused(tmp_path: Path, monkeypa
 
 def test_a_failed_conversion_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from training import export
-    from training.extractor import Recipe, build, freeze
+    from training.extractor import build, freeze
+    from training.recipe import Recipe
 
     monkeypatch.setattr("sys.executable", "/bin/false")
     with pytest.raises(export.ExportError, match="was not converted"):

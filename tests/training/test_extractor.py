@@ -13,7 +13,7 @@ pytestmark = [
 
 
 def small_recipe(**changes: Any) -> Any:
-    from training.extractor import Recipe
+    from training.recipe import Recipe
 
     return Recipe(**{"channels": (4, 6, 8), "epochs": 2, "batch": 32, "augmentation": Augmentation(), **changes})
 
@@ -28,7 +28,8 @@ def patterns(n: int = 128) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_the_full_network_has_as_many_parameters_as_its_recipe_says() -> None:
-    from training.extractor import Recipe, build
+    from training.extractor import build
+    from training.recipe import Recipe
 
     network = build(Recipe())
     assert network.count_params() == 980_498
@@ -46,7 +47,7 @@ def test_freezing_leaves_512_features_and_nothing_to_train() -> None:
 def test_batches_depend_on_seed_epoch_and_index_alone() -> None:
     from training.extractor import AugmentedBatches
 
-    a, b = (AugmentedBatches(*patterns(), small_recipe(), seed=3) for _ in range(2))
+    a, b = (AugmentedBatches(*patterns(), Augmentation(), batch=32, seed=3) for _ in range(2))
     a.start_epoch(5)
     b[0]
     b.start_epoch(5)

@@ -1,0 +1,217 @@
+"""A new family from a handful of images: the frozen features stay, one more SVC is fitted, no network is trained.
+
+``python -m training specialise --name punctuation --data folder/`` reads ``folder/<character>/*.png`` (one folder a
+class, named by what an answer should say), adds a head to the artifacts, and after a restart
+``POST /predict/punctuation`` answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import re
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+import joblib
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_predict
+from sklearn.svm import SVC
+
+from app.bundle import MANIFEST, ClassEntry, FamilyEntry, Manifest, Score, file_entry, load_bundle
+from app.catalogue import CATALOGUE
+from app.extractor import Features, Glyphs, OnnxExtractor
+from app.imaging import ImageError, read_glyph
+from training.recipe import Search
+from training.scoring import interval
+from training.search import grid_search
+
+Ints = npt.NDArray[np.int64]
+
+FOLDS = 5
+LEAST = 3
+"""Images of a class: one to score, and two to choose by."""
+GRID = Search(c=(1.0, 10.0, 100.0), gamma=(0.25, 0.5, 1.0, 2.0))
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
+
+
+class SpecialiseError(Exception):
+    """What is asked cannot be learnt; the text says why and what was expected."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Images of new classes.
+
+    Attributes:
+        glyphs: canonical, shape (n, 32, 32).
+        class_id: class numbers from 1, shape (n,).
+        characters: what an answer says of class 1, 2, ...: the names of the folders, in order.
+    """
+
+    glyphs: Glyphs
+    class_id: Ints
+    characters: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Specialised:
+    """What was added.
+
+    Attributes:
+        manifest: the new one, as written.
+        accuracy: cross-validated, over the ``n`` images; ``low`` and ``high`` bound its 95 % interval.
+    """
+
+    manifest: Manifest
+    accuracy: float
+    low: float
+    high: float
+    n: int
+
+
+def specialise(
+    name: str, data: Path, artifacts: Path, per_class: int | None = None, replace: bool = False, seed: int = 1
+) -> Specialised:
+    """Learn a family from a folder of images and add it to the artifacts.
+
+    Args:
+        name: of the family, the last part of its URL: lower-case letters, digits, hyphens.
+        data: holds one folder a class, named by its character.
+        artifacts: to read and to add to.
+        per_class: use at most so many images of each class, drawn at random.
+        replace: overwrite a family that was added before.
+        seed: of the drawing and the folds.
+
+    Raises:
+        SpecialiseError: a bad or taken name, fewer than two classes or three images of a class, an unreadable image.
+        BundleError: the artifacts cannot be read.
+    """
+    bundle = load_bundle(artifacts)
+    _check_name(name, set(bundle.heads), replace)
+    examples = read_examples(data, per_class, seed)
+    features = OnnxExtractor(bundle.onnx)(examples.glyphs)
+    folds = StratifiedKFold(min(FOLDS, int(np.bincount(examples.class_id)[1:].min())), shuffle=True, random_state=seed)
+    # Searched anew within each fold: the images that score have no part in any choice.
+    search = search_svc(features, examples.class_id, seed)
+    guessed = cross_val_predict(search, features, examples.class_id, cv=folds, n_jobs=-1)
+    correct, n = int((guessed == examples.class_id).sum()), len(guessed)
+    svc = search.fit(features, examples.class_id).best_estimator_
+    manifest = _write(
+        bundle.manifest, artifacts, name, svc, examples, Score(accuracy=correct / n, correct=correct, n=n)
+    )
+    return Specialised(manifest, correct / n, *interval(correct, n), n)
+
+
+def search_svc(features: Features, class_id: Ints, seed: int, jobs: int = 1) -> GridSearchCV:
+    """A search, not yet fitted, of an RBF SVC's C and gamma, by as many folds (2 to 5) as the rarest class allows.
+
+    It allows them within a fold of an outer cross-validation, too, where that class has fewer images.
+    """
+    rarest = int(np.bincount(class_id)[np.unique(class_id)].min())
+    scale = 1 / (features.shape[1] * float(features.var()))
+    return grid_search(
+        SVC(kernel="rbf", break_ties=True),
+        {"C": GRID.c, "gamma": [factor * scale for factor in GRID.gamma]},
+        StratifiedKFold(min(FOLDS, rarest - math.ceil(rarest / FOLDS)), shuffle=True, random_state=seed),
+        jobs,
+        bar=False,
+    )
+
+
+def read_examples(folder: Path, per_class: int | None = None, seed: int = 1) -> Examples:
+    """Read ``<folder>/<character>/<image>``; folders and files that begin with a dot, and other files, are left out.
+
+    Raises:
+        SpecialiseError: see `specialise`.
+    """
+    if not folder.is_dir():
+        raise SpecialiseError(f"{folder}: no such folder. Expected one folder a class in it, named by its character.")
+    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if len(classes) < 2:
+        raise SpecialiseError(
+            f"{folder}: holds {len(classes)} folders of images; a family needs two classes or more, one folder each."
+        )
+    rng = np.random.default_rng(seed)
+    glyphs, class_id = [], []
+    for number, path in enumerate(classes, start=1):
+        files = sorted(f for f in path.iterdir() if f.suffix.lower() in _IMAGES and not f.name.startswith("."))
+        if per_class is not None and len(files) > per_class:
+            files = [files[i] for i in sorted(rng.permutation(len(files))[:per_class])]
+        if len(files) < LEAST:
+            raise SpecialiseError(f"{path}: {len(files)} images; each class needs {LEAST} ({', '.join(_IMAGES)}).")
+        for file in files:
+            try:
+                glyphs.append(read_glyph(file.read_bytes()))
+            except (OSError, ImageError) as error:
+                raise SpecialiseError(f"{file}: {getattr(error, 'detail', error)}") from None
+            class_id.append(number)
+    characters = tuple(unicodedata.normalize("NFC", path.name) for path in classes)
+    return Examples(np.stack(glyphs), np.array(class_id, np.int64), characters)
+
+
+def _check_name(name: str, taken: set[str], replace: bool) -> None:
+    if not _NAME.fullmatch(name) or len(name) > 32:
+        raise SpecialiseError(
+            f"{name!r} cannot name a family: it must be lower-case letters, digits and single hyphens, begin with a "
+            "letter, and have at most 32 characters."
+        )
+    if name in CATALOGUE or name == "auto":
+        raise SpecialiseError(f"{name} is a name of Akshar's own; choose another.")
+    if name in taken and not replace:
+        raise SpecialiseError(f"{name} is there already; pass --replace to learn it anew.")
+
+
+def _write(old: Manifest, folder: Path, name: str, svc: SVC, examples: Examples, score: Score) -> Manifest:
+    """Add the head's file, then the manifest in one step: whoever reads between sees the old bundle, whole."""
+    pickled = io.BytesIO()
+    joblib.dump(svc, pickled, compress=3)
+    digest = hashlib.sha256(pickled.getvalue()).hexdigest()
+    # Its digest is in its name, so that a family learnt anew does not alter the file that the old manifest names.
+    head = f"heads/{name}-{digest[:8]}.joblib"
+    (folder / head).write_bytes(pickled.getvalue())
+    former = old.families.get(name)
+    files = {file: entry for file, entry in old.files.items() if former is None or file != former.head}
+    files[head] = file_entry(folder / head)
+    fingerprint = hashlib.sha256("".join(entry.sha256 for entry in files.values()).encode()).hexdigest()
+    manifest = old.model_copy(
+        update={
+            "model_version": f"{old.model_version.rpartition('-')[0]}-{fingerprint[:8]}",
+            "files": files,
+            "families": {
+                **old.families,
+                name: FamilyEntry(
+                    head=head,
+                    classes=[_entry(number, text) for number, text in enumerate(examples.characters, start=1)],
+                    svc={
+                        "kernel": svc.kernel,
+                        "C": svc.C,
+                        "gamma": svc.gamma,
+                        "support_vectors": int(np.sum(svc.n_support_)),
+                    },
+                ),
+            },
+            "scores": {**old.scores, "specialised": {**old.scores.get("specialised", {}), name: score}},
+        }
+    )
+    partial = folder / f"{MANIFEST}.partial"
+    partial.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    partial.replace(folder / MANIFEST)
+    if former is not None and former.head != head:
+        (folder / former.head).unlink()
+    return manifest
+
+
+def _entry(number: int, character: str) -> ClassEntry:
+    """The class of a folder: its name is all that is known of it."""
+    return ClassEntry(
+        class_id=number,
+        character=character,
+        codepoints=[f"U+{ord(point):04X}" for point in character],
+        romanization=character,
+        label=character,
+    )

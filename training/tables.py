@@ -1,0 +1,194 @@
+"""Tables of runs, for the report, the README, the model card and ``docs/results/README.md``. Nothing is retyped."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from app.catalogue import CATALOGUE, JOINT_CLASSES
+from training import scoring
+from training.runs import Run
+
+FAMILIES: Final = tuple(CATALOGUE)
+CHARACTERS: Final = {(family, c.class_id): c.character for family, classes in CATALOGUE.items() for c in classes}
+
+SHIPPED: Final = ("published", "1", "full")
+"""Protocol, part and method of the run that is the shipped models'."""
+
+THEIRS: Final[dict[str, tuple[float, float, float]]] = {
+    "pca-svc": (96.9, 87.9, 75.0),
+    "cnn-per-family": (97.9, 93.5, 85.9),
+    "published-network": (99.7, 99.5, 94.9),
+}
+"""Accuracies by P. Foret's articles (2017), in percent, numerals, vowels, consonants."""
+HCR_NET: Final = (99.79, 98.26, 93.56)
+"""HCR-Net (2021), mean of five runs, in percent."""
+
+READERS: Final = {
+    "tesseract": "Tesseract 5, Devanagari, single character",
+    "pca-svc": "PCA, 24 axes, and SVC",
+    "cnn-per-family": "a CNN per family, from scratch",
+    "published-network softmax": "the published network, softmax masked to the family",
+    "published-network": "the published network, popped and frozen, SVC",
+    "quick softmax": "Akshar's quick recipe, softmax masked to the family",
+    "quick": "Akshar's quick recipe, SVC",
+    "full": "**Akshar as it ships**",
+}
+"""The rows of theirs and ours, in their order."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text cells."""
+
+    header: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+    def markdown(self) -> str:
+        """As GitHub's Markdown."""
+        lines = [self.header, ("---",) * len(self.header), *self.rows]
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def percent(accuracy: float) -> str:
+    """0.9748 as ``97.48``."""
+    return f"{100 * accuracy:.2f}"
+
+
+def of_counts(score: dict[str, Any]) -> str:
+    """A score as accuracy, counts and 95 % interval."""
+    low, high = score["interval"]
+    return f"{percent(score['accuracy'])} ({score['correct']:,} of {score['n']:,}; {percent(low)} to {percent(high)})"
+
+
+def on_the_published_split(runs: Sequence[Run]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Scores by family of every reader of `READERS` that has a run, all on the same images: the split of seed 1."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for run in runs:
+        if (run.protocol, run.part) == ("published", "1") and run.method in READERS:
+            found[run.method] = run.scores
+            if f"{run.method} softmax" in READERS:
+                found[f"{run.method} softmax"] = softmax_scores(run)
+    return {reader: found[reader] for reader in READERS if reader in found}
+
+
+def softmax_scores(run: Run) -> dict[str, dict[str, Any]]:
+    """What the network's own last layer says, masked to each family."""
+    return {
+        family: scoring.score(a.truth, scoring.masked_softmax(a.logits, family, a.class_ids))
+        for family, a in run.answers.items()
+    }
+
+
+def theirs_and_ours(runs: Sequence[Run]) -> Table:
+    """Every reader on the same test images, beside what the articles say of theirs."""
+    rows = []
+    for reader, scores in on_the_published_split(runs).items():
+        theirs = THEIRS.get(reader)
+        for_theirs = tuple(f"{value:.1f}" for value in theirs) if theirs else ("", "", "")
+        rows.append((READERS[reader], *(of_counts(scores[family]) for family in FAMILIES), *for_theirs))
+    return Table(("reader", *FAMILIES, *(f"theirs: {family}" for family in FAMILIES)), rows)
+
+
+def groups(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:
+    """Runs of the recipes by protocol and method, each direction of ``cross`` alone."""
+    found: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    for run in runs:
+        if run.method in ("quick", "full"):
+            name = f"cross {run.part}" if run.protocol == "cross" else run.protocol
+            found[name, run.method].append(run)
+    order = ("published", "hcr-net", "writers", "cross nhcd-dhcd", "cross dhcd-nhcd")
+    return {key: found[key] for key in sorted(found, key=lambda key: (order.index(key[0]), key[1]))}
+
+
+def protocols(runs: Sequence[Run]) -> Table:
+    """Each protocol's accuracy by family and over all 58 classes: mean, range over the parts, pooled interval."""
+    rows = []
+    for (protocol, method), members in groups(runs).items():
+        summary = scoring.summary([run.scores for run in members])
+        parts = ", ".join(run.part for run in members) if protocol in ("published", "writers") else ""
+        for family in (*FAMILIES, "joint"):
+            if (score := summary.get(family)) is None:
+                continue
+            low, high = score["range"]
+            rows.append(
+                (
+                    protocol,
+                    method,
+                    parts,
+                    family,
+                    percent(score["accuracy"]),
+                    f"{percent(low)} to {percent(high)}" if len(members) > 1 else "",
+                    f"{score['correct']:,} of {score['n']:,}",
+                    " to ".join(map(percent, score["interval"])),
+                    percent(score["macro_f1"]),
+                )
+            )
+    header = ("protocol", "recipe", "parts", "family", "accuracy", "range", "right", "95 % interval", "macro-F1")
+    return Table(header, rows)
+
+
+def pooled(members: Sequence[Run]) -> dict[str, tuple[scoring.Ints, scoring.Ints]]:
+    """Truth and answer by family over several runs."""
+    families = [family for family in FAMILIES if any(family in run.answers for run in members)]
+    return {
+        family: (
+            np.concatenate([run.answers[family].truth for run in members if family in run.answers]),
+            np.concatenate([run.answers[family].answer for run in members if family in run.answers]),
+        )
+        for family in families
+    }
+
+
+def errors(runs: Sequence[Run]) -> Table:
+    """Each protocol's worst classes and commonest confusions."""
+    rows = []
+    for (protocol, method), members in groups(runs).items():
+        for family, (truth, answer) in pooled(members).items():
+            worst = ", ".join(
+                f"{CHARACTERS[family, c]} {percent(right / of)}"
+                for c, right, of in scoring.worst_classes(truth, answer)
+            )
+            pairs = ", ".join(
+                f"{CHARACTERS[family, t]} as {CHARACTERS[family, a]} {times}x"
+                for t, a, times in scoring.confusions(truth, answer, most=6)
+            )
+            rows.append((protocol, method, family, worst or "none", pairs or "none"))
+    return Table(("protocol", "recipe", "family", "worst classes, % right", "commonest confusions"), rows)
+
+
+def fewshot(runs: Sequence[Run]) -> Table:
+    """The vowels learnt from few images: mean and range over the draws."""
+    rows = []
+    for images, draws in few_images(runs).items():
+        cells = []
+        for method in ("svc", "softmax"):
+            shares = [draw[method] / draw["n"] for draw in draws]
+            cells.append(f"{percent(float(np.mean(shares)))} ({percent(min(shares))} to {percent(max(shares))})")
+        rows.append((str(images), *cells))
+    return Table(("images of each vowel", "SVC on frozen features", "retrained softmax layer"), rows)
+
+
+def few_images(runs: Sequence[Run]) -> dict[int, list[dict[str, Any]]]:
+    """The rows of the run without vowels, by number of images."""
+    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for run in runs:
+        for row in run.details.get("curve", []):
+            found[row["images"]].append(row)
+    return dict(found)
+
+
+def by_images_per_class(runs: Sequence[Run]) -> dict[int, dict[str, dict[str, Any]]]:
+    """Scores on the published test part, seed 1, by how many images of each class the quick recipe learnt from."""
+    found = {}
+    for run in runs:
+        if (run.protocol, run.part) == ("published", "1") and run.recipe.get("per_class"):
+            found[run.recipe["per_class"]] = run.scores
+        elif (run.protocol, run.part, run.method) == ("published", "1", "quick"):
+            images = run.data["train"]["images"] + run.data["validation"]["images"]
+            found[round(images / JOINT_CLASSES)] = run.scores
+    return dict(sorted(found.items()))
