@@ -12,6 +12,8 @@ from starlette.testclient import TestClient
 from app.errors import CODES
 from app.settings import REPOSITORY, Settings
 from tests.conftest import ARTIFACTS
+from training.__main__ import BASELINES, main
+from training.protocols import PROTOCOLS
 
 SETTINGS, ERRORS, API, README = (
     (REPOSITORY / path).read_text(encoding="utf-8")
@@ -52,6 +54,13 @@ def test_every_metric_has_its_row() -> None:
         assert meaning.startswith(metric.documentation)
 
 
+def test_every_protocol_and_baseline_has_its_row() -> None:
+    training = (REPOSITORY / "docs/training.md").read_text(encoding="utf-8")
+    commands = [command.callback.__name__ for command in main.registered_commands if command.callback]
+    for name in (*PROTOCOLS, *BASELINES, *commands):
+        assert f"| `{name}` |" in training, name
+
+
 def test_every_target_of_the_makefile_says_what_it_does() -> None:
     makefile = (REPOSITORY / "Makefile").read_text()
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
@@ -64,12 +73,6 @@ def test_links_in_the_documents_lead_somewhere() -> None:
     for page in [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *(REPOSITORY / "docs").rglob("*.md")]:
         for link in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
             assert link.startswith("https://") or (page.parent / link).exists(), (page, link)
-
-
-def test_the_scores_in_the_readme_are_the_manifests() -> None:
-    scores = json.loads((ARTIFACTS / "manifest.json").read_text())["scores"]["published"]
-    for family, score in scores.items():
-        assert f"| {family} | {score['correct']:,} of {score['n']:,} | {score['accuracy']:.2%} |" in README
 
 
 def test_locks_carry_hashes_and_no_addresses() -> None:

@@ -9,11 +9,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from app.bundle import BundleError, read_manifest
@@ -33,6 +35,7 @@ _console = Console(stderr=True)
 
 RESULTS = REPOSITORY / "docs" / "results"
 IMAGES = REPOSITORY / "docs" / "images"
+README = REPOSITORY / "README.md"
 PAGE = REPOSITORY / "build" / "report.html"
 BaselineName = Literal["pca-svc", "cnn-per-family", "bottleneck", "published-network", "without-vowels", "tesseract"]
 BASELINES: dict[BaselineName, str] = {
@@ -216,6 +219,7 @@ def report(
     artifacts: Artifacts = REPOSITORY / "artifacts",
     results: Results = RESULTS,
     images: Annotated[Path, typer.Option(help="Folder of the plots that the documents show.")] = IMAGES,
+    readme: Annotated[Path, typer.Option(help="Its results are written anew.")] = README,
     out: Annotated[Path, typer.Option(help="The page; it holds images of the data set, so do not commit it.")] = PAGE,
 ) -> None:
     """Make the report from the runs, and the tables, plots and model card that the repository shows."""
@@ -228,6 +232,7 @@ def report(
     out.write_text(report.page(found, manifest, dataset), encoding="utf-8")
     (results / "README.md").write_text(report.results_page(found), encoding="utf-8")
     (artifacts / "MODEL_CARD.md").write_text(report.model_card(found, manifest), encoding="utf-8")
+    readme.write_text(report.readme(readme.read_text(encoding="utf-8"), found), encoding="utf-8")
     for name, draw in plots.COMMITTED.items():
         (images / f"{name}.svg").write_text(plots.svg(draw(found)), encoding="utf-8")
     _console.print(f"{len(found)} runs; the page is {out}.")
@@ -235,8 +240,7 @@ def report(
 
 def _read(path: Path) -> Dataset:
     try:
-        with _console.status(f"Reading {path}"):
-            return read_dataset(path)
+        return read_dataset(path, partial(track, description=f"Reading {path.name}", console=_console))
     except DatasetError as error:
         _fail(str(error))
 

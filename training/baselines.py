@@ -25,7 +25,7 @@ from training.augment import Augmentation
 from training.data import Dataset
 from training.experiment import answer_by_heads, describe, history
 from training.export import keras_features
-from training.extractor import AugmentedBatches, claim, fit, freeze
+from training.extractor import AugmentedBatches, claim, fit
 from training.protocols import Task
 from training.recipe import RECIPES, Search
 from training.runs import Answers, Run
@@ -116,7 +116,7 @@ def published_network(
     )
     batches = AugmentedBatches(task.train.glyphs, task.train.joint, PUBLISHED_AUGMENTATION, PUBLISHED_BATCH, SEED)
     network = fit(network, batches, (task.validation.glyphs, task.validation.joint), epochs, work, verbose)
-    answers, chosen = answer_by_heads(freeze(network), network, task, grid or RECIPES["full"].search, SEED, say)
+    answers, chosen = answer_by_heads(network, task, grid or RECIPES["full"].search, SEED, say)
     details = {"parameters": network.count_params(), "heads": chosen}
     return [_run("published-network", recipe, task, answers, details, history(work))]
 

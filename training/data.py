@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,8 +96,12 @@ class _Entry:
         return match[1] if match else ""
 
 
-def read_dataset(path: Path | str) -> Dataset:
+def read_dataset(path: Path | str, track: Callable[[list[_Entry]], Iterable[_Entry]] = iter) -> Dataset:
     """Read NHCD or DHCD from a zip file or an extracted folder.
+
+    Args:
+        path: of the zip file or the folder.
+        track: passes the images on one by one, such as rich's ``track``, which shows progress.
 
     Raises:
         DatasetError: the path does not exist, is no zip or folder, holds neither layout, has a class number or an
@@ -108,15 +112,20 @@ def read_dataset(path: Path | str) -> Dataset:
         raise DatasetError(f"{path}: no such file or folder.")
     if path.is_dir():
         names = [p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()]
-        return _assemble(path, names, lambda name: (path / name).read_bytes())
+        return _assemble(path, names, lambda name: (path / name).read_bytes(), track)
     try:
         with zipfile.ZipFile(path) as archive:
-            return _assemble(path, archive.namelist(), archive.read)
+            return _assemble(path, archive.namelist(), archive.read, track)
     except zipfile.BadZipFile as error:
         raise DatasetError(f"{path}: neither a folder nor a readable zip file ({error}).") from None
 
 
-def _assemble(source: Path, names: list[str], read: Callable[[str], bytes]) -> Dataset:
+def _assemble(
+    source: Path,
+    names: list[str],
+    read: Callable[[str], bytes],
+    track: Callable[[list[_Entry]], Iterable[_Entry]],
+) -> Dataset:
     entries = sorted((entry for name in names if (entry := _place(source, name))), key=lambda entry: entry.rank)
     if not entries:
         raise DatasetError(
@@ -126,7 +135,7 @@ def _assemble(source: Path, names: list[str], read: Callable[[str], bytes]) -> D
     _check_complete(source, entries)
     glyphs = np.empty((len(entries), SIZE, SIZE), np.float32)
     content = []
-    for row, entry in enumerate(entries):
+    for row, entry in enumerate(track(entries)):
         data = read(entry.path)
         content.append(hashlib.sha256(data).hexdigest())
         try:

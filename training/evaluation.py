@@ -10,7 +10,7 @@ from app.extractor import Features
 from app.heads import Floats, Head, one_vs_rest
 from app.recognizer import Recognizer
 from training.data import Dataset
-from training.runs import MARGINS_PER_CLASS, Answers, Run
+from training.runs import KEPT_PER_CLASS, Answers, Run
 
 _BATCH = 256
 
@@ -42,7 +42,7 @@ def score_bundle(recognizer: Recognizer, manifest: Manifest, test: Dataset) -> R
 def answer(test: Dataset, features: Features, head: Head) -> Answers:
     """What a head says of the images of its family, with its margins for the first of each class."""
     kept = np.sort(
-        np.concatenate([np.flatnonzero(test.class_id == c)[:MARGINS_PER_CLASS] for c in np.unique(test.class_id)])
+        np.concatenate([np.flatnonzero(test.class_id == c)[:KEPT_PER_CLASS] for c in np.unique(test.class_id)])
     )
     first, second = np.triu_indices(len(head.class_ids), 1)
     return Answers(
@@ -51,7 +51,7 @@ def answer(test: Dataset, features: Features, head: Head) -> Answers:
         answer=predict(head, features),
         class_ids=head.class_ids,
         margins=margins(head, features[kept])[:, first, second],
-        margin_rows=kept,
+        kept=kept,
     )
 
 

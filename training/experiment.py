@@ -60,8 +60,7 @@ def train_and_answer(
         work,
         verbose,
     )
-    frozen = extractor.freeze(classifier)
-    answers, chosen = answer_by_heads(frozen, classifier, task, recipe.search, seed, say)
+    answers, chosen = answer_by_heads(classifier, task, recipe.search, seed, say)
     return Run(
         protocol=protocol,
         part=part,
@@ -80,22 +79,23 @@ def train_and_answer(
 
 
 def answer_by_heads(
-    frozen: keras.Model,
     classifier: keras.Model,
     task: Task,
     grid: Search,
     seed: int,
     say: Callable[[str], None],
 ) -> tuple[dict[str, Answers], dict[str, dict[str, float]]]:
-    """Fit a head per family, and one over all classes, on frozen features; answer the test part.
+    """Fit a head per family, and one over all classes, on a classifier's frozen features; answer the test part.
 
     The head over all classes takes the hyperparameters of the last family's.
 
     Returns:
         The answers by family, and what the search has chosen for each.
     """
+    frozen = extractor.freeze(classifier)
     train, validation, test = (keras_features(frozen, part.glyphs) for part in (task.train, task.validation, task.test))
-    logits = keras_features(classifier, task.test.glyphs)
+    kernel, bias = classifier.layers[-1].get_weights()  # The last layer; between it and the features lies a dropout.
+    logits = test @ kernel + bias
     heads: dict[str, FittedHead] = {}
     for family in task.test.families:
         say(f"Searching the head of the {family}.")
@@ -110,9 +110,8 @@ def answer_by_heads(
     answers = {}
     for family, head in heads.items():
         rows = np.flatnonzero(task.test.family == family)
-        answers[family] = replace(
-            answer(task.test[rows], test[rows], Head(head.svc)), joint=predict(joint, test[rows]), logits=logits[rows]
-        )
+        by_head = answer(task.test[rows], test[rows], Head(head.svc))
+        answers[family] = replace(by_head, joint=predict(joint, test[rows]), logits=logits[rows[by_head.kept]])
     chosen = {
         family: {
             "C": head.svc.C,

@@ -66,7 +66,9 @@ def fewshot(runs: Sequence[Run]) -> Figure:
         spread = np.abs(np.array([[min(each), max(each)] for each in shares]).T - mean)
         axes.errorbar(x, mean, spread, fmt="o-", color=colour, capsize=4, label=label)
         for place, value in zip(x, mean, strict=True):
-            axes.annotate(f"{value:.1f}", (place, value), (6, 6 - 18 * offset), textcoords="offset points")
+            axes.annotate(
+                f"{value:.1f}", (place, value), (-32 + 38 * offset, 4 - 16 * offset), textcoords="offset points"
+            )
     axes.set_xticks(np.arange(len(draws)), [str(images) for images in draws])
     axes.set_xlabel("images of each vowel that were learnt")
     axes.set_ylabel("vowels read right, %")

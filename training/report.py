@@ -49,6 +49,7 @@ class Section:
     errors: Sequence[Misread] = field(default_factory=tuple)
 
 
+README_MARKS: Final = ("<!-- Written by `make report`. -->", "<!-- Up to here. -->")
 LABEL_BUG: Final = (
     "Theirs are not on the same images: the articles encode class i as column i - 1, so numeral zero fell together "
     "with ज्ञ, and their test part had 387 numerals of nine classes, 396 vowels, and 1,154 consonants with zero among "
@@ -156,6 +157,24 @@ def results_page(runs: Sequence[Run]) -> str:
     )
 
 
+def readme(text: str, runs: Sequence[Run]) -> str:
+    """The README with what stands between its marks replaced by what the runs say."""
+    quick = [run for (_, method), members in tables.groups(runs).items() if method == "quick" for run in members]
+    section = _render(
+        "readme.md",
+        label_bug=LABEL_BUG,
+        readers=tables.readers(runs).markdown(),
+        protocols=tables.short_protocols(runs).markdown(),
+        trainings=len(quick),
+        seeds=", ".join(run.part for run in quick if run.protocol == "published"),
+        hcr_net=" / ".join(f"{value:.2f}" for value in tables.HCR_NET),
+        shots=", ".join(map(str, tables.few_images(runs))),
+    )
+    before, _, rest = text.partition(README_MARKS[0])
+    _, _, after = rest.partition(README_MARKS[1])
+    return f"{before}{README_MARKS[0]}\n\n{section}\n{README_MARKS[1]}{after}"
+
+
 def model_card(runs: Sequence[Run], manifest: Manifest) -> str:
     """``artifacts/MODEL_CARD.md``."""
     shipped = next(run for run in runs if (run.protocol, run.part, run.method) == tables.SHIPPED)
@@ -185,11 +204,11 @@ def _render(template: str, **values: object) -> str:
 
 def _runner_up(family: str, answers: Answers, row: int) -> str:
     """The second-best class, by the margins; empty where the image's were not kept."""
-    kept = np.flatnonzero(answers.margin_rows == row)
-    if not len(kept):
+    place = np.flatnonzero(answers.kept == row)
+    if not len(place):
         return ""
     k = len(answers.class_ids)
-    margins = pair_signs(k) * by_pair(np.asarray(answers.margins[kept], np.float64), k)
+    margins = pair_signs(k) * by_pair(np.asarray(answers.margins[place], np.float64), k)
     second = answers.class_ids[np.argsort(-one_vs_rest(margins)[0], kind="stable")[1]]
     return tables.CHARACTERS[family, int(second)]
 

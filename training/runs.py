@@ -24,8 +24,8 @@ from training import scoring
 
 Ints = npt.NDArray[np.int64]
 
-MARGINS_PER_CLASS = 100
-"""Images of a class whose margins are kept, from the first; all protocols but ``cross`` test fewer."""
+KEPT_PER_CLASS = 100
+"""Images of a class whose margins and logits are kept, from the first; all protocols but ``cross`` test fewer."""
 _STEP = 0.01
 _LIBRARIES = ("akshar", "numpy", "scikit-learn", "pillow", "keras", "tensorflow", "torch", "jax", "onnxruntime")
 
@@ -39,19 +39,19 @@ class Answers:
         truth: class numbers, shape (n,).
         answer: class numbers, -1 for none, shape (n,).
         class_ids: the classes of the head, ascending, shape (k,); empty where no head has answered.
-        margins: one-against-one decision values in libsvm's order of pairs, (m, k (k - 1) / 2), to 0.01.
-        margin_rows: of which images the margins are, shape (m,).
         joint: the joint index that a head over all classes answered, shape (n,) or (0,).
-        logits: the network's own for the joint classes, shape (n, 58) or (0, 58), to 0.01.
+        kept: rows of the m images of which margins and logits are, shape (m,).
+        margins: one-against-one decision values in libsvm's order of pairs, (m, k (k - 1) / 2), to 0.01.
+        logits: the network's own for the joint classes, shape (m, 58) or (0, 58), to 0.01.
     """
 
     name: npt.NDArray[np.str_]
     truth: Ints
     answer: Ints
     class_ids: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
-    margins: npt.NDArray[np.floating] = field(default_factory=lambda: np.zeros((0, 0)))
-    margin_rows: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     joint: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    kept: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    margins: npt.NDArray[np.floating] = field(default_factory=lambda: np.zeros((0, 0)))
     logits: npt.NDArray[np.floating] = field(default_factory=lambda: np.zeros((0, 58)))
 
 
@@ -152,7 +152,7 @@ def _pack(answers: Answers) -> str:
     for name in ("margins", "logits"):
         if name in arrays:
             arrays[name] = np.clip(np.rint(arrays[name] / _STEP), -32768, 32767).astype(np.int16)
-    for name in ("truth", "answer", "class_ids", "margin_rows", "joint"):
+    for name in ("truth", "answer", "class_ids", "kept", "joint"):
         if name in arrays:
             arrays[name] = arrays[name].astype(np.int32)
     buffer = io.BytesIO()

@@ -79,7 +79,7 @@ def on_the_published_split(runs: Sequence[Run]) -> dict[str, dict[str, dict[str,
 def softmax_scores(run: Run) -> dict[str, dict[str, Any]]:
     """What the network's own last layer says, masked to each family."""
     return {
-        family: scoring.score(a.truth, scoring.masked_softmax(a.logits, family, a.class_ids))
+        family: scoring.score(a.truth[a.kept], scoring.masked_softmax(a.logits, family, a.class_ids))
         for family, a in run.answers.items()
     }
 
@@ -92,6 +92,26 @@ def theirs_and_ours(runs: Sequence[Run]) -> Table:
         for_theirs = tuple(f"{value:.1f}" for value in theirs) if theirs else ("", "", "")
         rows.append((READERS[reader], *(of_counts(scores[family]) for family in FAMILIES), *for_theirs))
     return Table(("reader", *FAMILIES, *(f"theirs: {family}" for family in FAMILIES)), rows)
+
+
+def readers(runs: Sequence[Run]) -> Table:
+    """`theirs_and_ours` without counts and intervals."""
+    rows = []
+    for reader, scores in on_the_published_split(runs).items():
+        theirs = " / ".join(f"{value:.1f}" for value in THEIRS.get(reader, ()))
+        rows.append((READERS[reader], *(percent(scores[family]["accuracy"]) for family in FAMILIES), theirs))
+    return Table(("reader", *FAMILIES, "theirs, on their images"), rows)
+
+
+def short_protocols(runs: Sequence[Run], method: str = "quick") -> Table:
+    """`protocols` without counts and intervals, of one recipe."""
+    rows = []
+    for (protocol, recipe), members in groups(runs).items():
+        if recipe == method:
+            summary = scoring.summary([run.scores for run in members])
+            cells = (percent(summary[f]["accuracy"]) if f in summary else "" for f in (*FAMILIES, "joint"))
+            rows.append((f"`{protocol}`", *cells))
+    return Table(("protocol", *FAMILIES, "joint"), rows)
 
 
 def groups(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:

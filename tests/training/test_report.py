@@ -40,10 +40,17 @@ def test_the_command_writes_the_page_and_the_documents(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_bytes((REPOSITORY / "artifacts/manifest.json").read_bytes())
     results = tmp_path / "results"
     runs.save(SHIPPED, results)
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{report.README_MARKS[0]}\nyesterday\n{report.README_MARKS[1]}\nafter\n")
     options = ["--artifacts", str(tmp_path), "--results", str(results), "--images", str(tmp_path / "images")]
+    options += ["--readme", str(readme)]
     run = CliRunner().invoke(main, ["report", *options, "--out", str(tmp_path / "build" / "page.html")])
     assert run.exit_code == 0, run.output
     assert (tmp_path / "build" / "page.html").read_text().startswith("<!doctype html>")
+    assert "97.48" in readme.read_text()
+    assert readme.read_text().startswith("before\n")
+    assert readme.read_text().endswith("after\n")
+    assert "yesterday" not in readme.read_text()
     assert "1,083 of 1,111" in (results / "README.md").read_text()
     assert "1,083 of 1,111" in (tmp_path / "MODEL_CARD.md").read_text()
     assert {path.name for path in (tmp_path / "images").iterdir()} == {f"{name}.svg" for name in plots.COMMITTED}

@@ -20,7 +20,7 @@ def a_run() -> Run:
         answer=np.array([1, 2, 11]),
         class_ids=np.arange(1, 13),
         margins=rng.normal(0, 2, (2, 66)),
-        margin_rows=np.array([0, 2]),
+        kept=np.array([0, 2]),
         joint=np.array([10, 11, 57]),
         logits=rng.normal(0, 9, (3, 58)),
     )
@@ -60,13 +60,16 @@ def test_a_committed_run_is_whole(path: Path) -> None:
     for answers in run.answers.values():
         assert len(answers.name) == len(answers.truth) == len(answers.answer)
         k = len(answers.class_ids)
-        assert answers.margins.shape == (len(answers.margin_rows), k * (k - 1) // 2 if k else 0)
+        assert answers.margins.shape == (len(answers.kept), k * (k - 1) // 2 if k else 0)
 
 
 def test_the_documents_are_those_of_the_runs(bundle: Bundle) -> None:
     """`make report` was run after the last run and the last training."""
     found = runs.load_all(RESULTS)
     assert (RESULTS / "README.md").read_text(encoding="utf-8") == report.results_page(found)
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert readme == report.readme(readme, found)
+    assert all(readme.count(mark) == 1 for mark in report.README_MARKS)
     card = REPOSITORY / "artifacts" / "MODEL_CARD.md"
     assert card.read_text(encoding="utf-8") == report.model_card(found, bundle.manifest)
 
