@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
@@ -27,6 +28,7 @@ from training import specialise as specialisation
 from training.data import Dataset, DatasetError, read_dataset
 from training.protocols import PROTOCOLS, ProtocolName
 from training.recipe import RECIPES, Recipe, RecipeName
+from training.runs import RunError
 from training.search import ClusterError, on_cluster
 from training.specialise import LEAST, SpecialiseError
 
@@ -71,7 +73,7 @@ def train(
     if missing := [family for family in CATALOGUE if family not in dataset.family]:
         _fail(f"{data}: has no {' and no '.join(missing)}; a training needs all families.")
     recipe = Recipe() if epochs is None else Recipe(epochs=epochs)
-    with _searching(cluster):
+    with _told(cluster):
         manifest = pipeline.train(dataset, data.name, recipe, seed, out, work, _console.print, _bar())
     _console.print(_table(manifest.model_dump()["scores"]))
     _console.print(f"{manifest.model_version} written to {out} in {(time.monotonic() - started) / 60:.1f} minutes.")
@@ -98,7 +100,7 @@ def evaluate(
     if protocol is None:
         scores = {"published": _score_artifacts(data, artifacts, results if save else None)}
     else:
-        with _searching(cluster):
+        with _told(cluster):
             scores = {protocol: _run_protocol(protocol, recipe, parts, per_class, data, dhcd, results, work)}
     if as_json:
         print(json.dumps(scores))
@@ -107,18 +109,16 @@ def evaluate(
 
 
 def _score_artifacts(data: Path, artifacts: Path, results: Path | None) -> dict[str, Any]:
-    try:
+    with _told():
         manifest = read_manifest(artifacts)
         recognizer = load_recognizer(Settings(artifacts=artifacts))
-    except BundleError as error:
-        _fail(str(error))
     dataset = _read(data)
     test = protocols.published(dataset, manifest.split.seed).test
     if protocols.names_digest(dataset, test) != manifest.split.test_names:
         _console.print("[yellow]The test images are not those that the training held out: other data, other split.")
     run = evaluation.score_bundle(recognizer, manifest, dataset[test])
     if results is not None:
-        runs.save(run, results)
+        runs.save(replace(run, history=runs.read_history(artifacts / runs.HISTORY)), results)
     return run.scores
 
 
@@ -154,21 +154,22 @@ def _run_protocol(
 
 
 @contextmanager
-def _searching(cluster: str | None) -> Iterator[None]:
+def _told(cluster: str | None = None) -> Iterator[None]:
+    """Whatever cannot be done inside is one line and exit code 2; grid searches run on the cluster."""
     try:
         with on_cluster(cluster):
             yield
-    except ClusterError as error:
+    except (ClusterError, RunError, SpecialiseError, BundleError) as error:
         _fail(str(error))
 
 
 def _import(module: str) -> Any:
-    """A module of `training` that needs Keras, which only the `training` extra brings."""
+    """A module of `training` that needs what serving does not install."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         return importlib.import_module(f"training.{module}")
     except ModuleNotFoundError as error:
-        _fail(f"{error.name} is not installed; training needs the extra `training`: pip install akshar[training]")
+        _fail(f"{error.name} is not installed; this needs more than serving: pip install akshar[training,report]")
 
 
 def _bar() -> int:
@@ -188,9 +189,10 @@ def baseline(
     function = getattr(_import(BASELINES[name]), name.replace("-", "_"))
     options = {} if epochs is None else {"epochs": epochs}
     task = PROTOCOLS["published"].task(_read(data), None, "1")
-    for run in function(task, work / name, _console.print, _bar(), **options):
-        runs.save(run, results)
-        _console.print(_table({run.method: run.scores}))
+    with _told():
+        for run in function(task, work / name, _console.print, _bar(), **options):
+            runs.save(run, results)
+            _console.print(_table({run.method: run.scores}))
 
 
 @main.command()
@@ -199,13 +201,11 @@ def specialise(
     data: Annotated[Path, typer.Option(help="Holds one folder of images a class, named by its character.")],
     artifacts: Artifacts = REPOSITORY / "artifacts",
     per_class: Annotated[int | None, typer.Option(min=LEAST, help="Use at most so many images of each class.")] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Learn a family anew that was added before.")] = False,
+    anew: Annotated[bool, typer.Option("--replace", help="Learn a family anew that was added before.")] = False,
 ) -> None:
     """Add a family from a handful of images a class: no network is trained, no code is written."""
-    try:
-        added = specialisation.specialise(name, data, artifacts, per_class, replace)
-    except (SpecialiseError, BundleError) as error:
-        _fail(str(error))
+    with _told():
+        added = specialisation.specialise(name, data, artifacts, per_class, anew)
     _console.print(
         f"{name}: {len(added.manifest.families[name].classes)} classes from {added.n} images; cross-validated accuracy "
         f"{added.accuracy:.1%} (95 % interval {added.low:.1%} to {added.high:.1%}).\n{added.manifest.model_version} "
@@ -220,12 +220,12 @@ def report(
     results: Results = RESULTS,
     images: Annotated[Path, typer.Option(help="Folder of the plots that the documents show.")] = IMAGES,
     readme: Annotated[Path, typer.Option(help="Its results are written anew.")] = README,
-    out: Annotated[Path, typer.Option(help="The page; it holds images of the data set, so do not commit it.")] = PAGE,
+    out: Annotated[Path, typer.Option(help="The page; it holds images of the data set: do not commit it.")] = PAGE,
 ) -> None:
     """Make the report from the runs, and the tables, plots and model card that the repository shows."""
-    from training import plots, report
-
-    found, manifest = runs.load_all(results), read_manifest(artifacts)
+    plots, report = _import("plots"), _import("report")
+    with _told():
+        found, manifest = runs.load_all(results), read_manifest(artifacts)
     dataset = _read(data) if data else None
     for folder in (out.parent, images):
         folder.mkdir(parents=True, exist_ok=True)

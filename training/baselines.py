@@ -23,12 +23,12 @@ from app.imaging import SIZE
 from training import extractor
 from training.augment import Augmentation
 from training.data import Dataset
-from training.experiment import answer_by_heads, describe, history
+from training.experiment import answer_by_heads, describe
 from training.export import keras_features
 from training.extractor import AugmentedBatches, claim, fit
 from training.protocols import Task
 from training.recipe import RECIPES, Search
-from training.runs import Answers, Run
+from training.runs import HISTORY, Answers, Run, read_history
 from training.scoring import masked_softmax
 from training.search import grid_search
 
@@ -118,7 +118,7 @@ def published_network(
     network = fit(network, batches, (task.validation.glyphs, task.validation.joint), epochs, work, verbose)
     answers, chosen = answer_by_heads(network, task, grid or RECIPES["full"].search, SEED, say)
     details = {"parameters": network.count_params(), "heads": chosen}
-    return [_run("published-network", recipe, task, answers, details, history(work))]
+    return [_run("published-network", recipe, task, answers, details, read_history(work / HISTORY))]
 
 
 def build_published() -> keras.Model:
@@ -178,7 +178,7 @@ def _bottleneck(method: str, task: Task, work: Path, say: Say, verbose: int) -> 
         answers[family] = Answers(test.name, test.class_id, _softmax(logits, family, _family(task.train, family)))
         points.append(keras_features(keras.Model(network.input, network.get_layer("plane").output), test.glyphs))
     details = {"plane": np.concatenate(points).round(3).tolist()}
-    return _run(method, {**asdict(recipe), "bottleneck": 2}, task, answers, details, history(work))
+    return _run(method, {**asdict(recipe), "bottleneck": 2}, task, answers, details, read_history(work / HISTORY))
 
 
 def _softmax(logits: np.ndarray, family: str, train: Dataset) -> np.ndarray:

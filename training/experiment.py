@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -21,7 +20,7 @@ from training.export import keras_features
 from training.heads import FittedHead, fit_head
 from training.protocols import Task
 from training.recipe import Recipe, Search, for_few_images
-from training.runs import Answers, Run
+from training.runs import HISTORY, Answers, Run, read_history
 
 
 def train_and_answer(
@@ -74,7 +73,7 @@ def train_and_answer(
             "heads": chosen,
             "minutes": round((time.monotonic() - started) / 60, 1),
         },
-        history=history(work),
+        history=read_history(work / HISTORY),
     )
 
 
@@ -132,9 +131,3 @@ def _of(family: str, dataset: Dataset, features: Features) -> tuple[Features, np
 def describe(task: Task) -> dict[str, object]:
     """Sizes and digests of a task's parts."""
     return {part: {"images": len(dataset), "digest": dataset.digest} for part, dataset in vars(task).items()}
-
-
-def history(folder: Path) -> list[dict[str, float]]:
-    """The rows of a training's ``history.csv``."""
-    with (folder / "history.csv").open(newline="") as lines:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(lines)]

@@ -5,7 +5,6 @@ Written against Keras 3 alone: ``KERAS_BACKEND`` chooses TensorFlow, JAX or PyTo
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -21,6 +20,7 @@ from app.catalogue import JOINT_CLASSES
 from app.imaging import SIZE
 from training.augment import Augmentation, Batch
 from training.recipe import Recipe
+from training.runs import HISTORY, RunError, read_history
 
 FEATURES = 512
 XLA = keras.backend.backend() != "torch"
@@ -121,11 +121,11 @@ def fit(
 ) -> keras.Model:
     """Train a compiled classifier and return it with the weights of its best validation loss.
 
-    Each epoch leaves its state in ``folder``, and a line of loss and accuracy in its ``history.csv``; called again
+    Each epoch leaves its state in ``folder``, and a line of loss and accuracy in its `HISTORY`; called again
     with the same arguments after an interruption, training goes on from the last whole epoch. Progress is Keras's bar
     (``verbose=1``) or a line per epoch (2).
     """
-    history, best = folder / "history.csv", folder / "best.keras"
+    history, best = folder / HISTORY, folder / "best.keras"
     classifier.fit(
         batches,
         validation_data=(validation[0][..., None], validation[1]),
@@ -149,7 +149,7 @@ def claim(folder: Path, training: dict[str, Any]) -> None:
     """Make a folder for the states of a training, or see that those in it are of this one.
 
     Raises:
-        ValueError: they are of another recipe or seed.
+        RunError: they are of another recipe or seed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     ours = json.loads(json.dumps(training))
@@ -157,7 +157,7 @@ def claim(folder: Path, training: dict[str, Any]) -> None:
     if not record.exists():
         record.write_text(json.dumps(ours, indent=2))
     elif json.loads(record.read_text()) != ours:
-        raise ValueError(f"{folder} holds the training of another recipe or seed; remove it or name another folder.")
+        raise RunError(f"{folder} holds the training of another recipe or seed; remove it or name another folder.")
 
 
 def one_cycle(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimizer:
@@ -186,7 +186,4 @@ def smoothed_crossentropy(smoothing: float) -> Callable[..., keras.KerasTensor]:
 
 def _least_loss(history: Path) -> float | None:
     """The least validation loss so far, so that a resumed run keeps better weights than it makes anew."""
-    if not history.exists():
-        return None
-    with history.open(newline="") as lines:
-        return min((float(row["val_loss"]) for row in csv.DictReader(lines)), default=None)
+    return min((row["val_loss"] for row in read_history(history)), default=None)

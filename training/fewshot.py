@@ -17,11 +17,11 @@ from sklearn.linear_model import LogisticRegression
 
 from training import extractor
 from training.data import Dataset
-from training.experiment import describe, history
+from training.experiment import describe
 from training.export import keras_features
 from training.protocols import Task, sample
 from training.recipe import RECIPES, Recipe
-from training.runs import Answers, Run
+from training.runs import HISTORY, Answers, Run, read_history
 from training.search import grid_search
 from training.specialise import search_svc
 
@@ -73,7 +73,7 @@ def without_vowels(
         data=describe(Task(known[0], known[1], test)),
         answers={FAMILY: Answers(test.name, test.class_id, answers)},
         details={"curve": curve},
-        history=history(work),
+        history=read_history(work / HISTORY),
     )
     return [run]
 

@@ -41,7 +41,7 @@ from training.export import export_extractor, keras_features
 from training.extractor import FEATURES
 from training.heads import FittedHead, fit_head
 from training.recipe import Recipe
-from training.runs import Run
+from training.runs import HISTORY, Run
 
 _LIBRARIES = ("akshar", "numpy", "scikit-learn", "joblib", "pillow", "keras", "onnxruntime")
 
@@ -106,6 +106,7 @@ def train(
     run = evaluation.score_bundle(recognizer, manifest, dataset[split.test])
     manifest = manifest.model_copy(update={"scores": {"published": plain_scores(run)}})
     _write(manifest, staging)
+    shutil.copy(checkpoints / HISTORY, staging)
     shutil.copytree(staging, out, dirs_exist_ok=True)
     for done in (checkpoints, staging):
         shutil.rmtree(done)

@@ -7,6 +7,7 @@ the name, the truth, the answer and the one-against-one margins, compressed: an 
 from __future__ import annotations
 
 import base64
+import csv
 import io
 import json
 import lzma
@@ -26,8 +27,14 @@ Ints = npt.NDArray[np.int64]
 
 KEPT_PER_CLASS = 100
 """Images of a class whose margins and logits are kept, from the first; all protocols but ``cross`` test fewer."""
+HISTORY = "history.csv"
+"""What a training writes: a line of loss and accuracy for each epoch."""
 _STEP = 0.01
 _LIBRARIES = ("akshar", "numpy", "scikit-learn", "pillow", "keras", "tensorflow", "torch", "jax", "onnxruntime")
+
+
+class RunError(ValueError):
+    """A run that cannot be made; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +141,14 @@ def load(path: Path) -> Run:
 def load_all(folder: Path) -> list[Run]:
     """All runs of a folder, by name."""
     return [load(path) for path in sorted(folder.glob("*.json"))]
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """The rows of a training's `HISTORY`; none where there is no such file."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as lines:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(lines)]
 
 
 def installed() -> dict[str, str]:

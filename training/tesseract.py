@@ -22,7 +22,7 @@ from app.catalogue import CATALOGUE
 from training.data import Dataset
 from training.experiment import describe
 from training.protocols import Task
-from training.runs import Answers, Run
+from training.runs import Answers, Run, RunError
 
 MODEL = "Devanagari"
 HEIGHT, MARGIN = 64, 24
@@ -30,18 +30,14 @@ HEIGHT, MARGIN = 64, 24
 _CHUNK = 100
 
 
-class TesseractError(Exception):
-    """Tesseract, or its model, is not installed or has failed."""
-
-
 def tesseract(task: Task, work: Path, say: Callable[[str], None] = print, verbose: int = 1) -> list[Run]:
     """Answer a task's test part by Tesseract.
 
     Raises:
-        TesseractError: it is not installed or has failed.
+        RunError: it is not installed or has failed.
     """
     if shutil.which("tesseract") is None:
-        raise TesseractError("install Debian's tesseract-ocr and tesseract-ocr-script-deva first")
+        raise RunError("install Debian's tesseract-ocr and tesseract-ocr-script-deva first")
     test, texts = task.test, []
     for start in range(0, len(test), _CHUNK):
         texts += _read(test[np.arange(start, min(start + _CHUNK, len(test)))])
@@ -74,7 +70,7 @@ def _read(part: Dataset) -> list[str]:
         )
     pages = done.stdout.split("\f")[: len(paths)]
     if done.returncode or len(pages) != len(paths):
-        raise TesseractError(f"tesseract answered {len(pages)} of {len(paths)} pages: {done.stderr.strip()[-500:]}")
+        raise RunError(f"tesseract answered {len(pages)} of {len(paths)} pages: {done.stderr.strip()[-500:]}")
     return [unicodedata.normalize("NFC", re.sub(r"\s", "", page)) for page in pages]
 
 

@@ -9,7 +9,8 @@ from PIL import Image
 
 from training.data import Dataset
 from training.protocols import Task, published
-from training.tesseract import TesseractError, tesseract
+from training.runs import RunError
+from training.tesseract import tesseract
 
 
 @pytest.fixture
@@ -50,10 +51,10 @@ while read -r image; do printf ' क \\n\\f'; done < "$1" """,
 
 def test_a_failure_is_told(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(tmp_path, "echo no such model >&2; exit 1", monkeypatch)
-    with pytest.raises(TesseractError, match="no such model"):
+    with pytest.raises(RunError, match="no such model"):
         tesseract(task, tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
-    with pytest.raises(TesseractError, match="install Debian's tesseract-ocr"):
+    with pytest.raises(RunError, match="install Debian's tesseract-ocr"):
         tesseract(task, tmp_path)
 
 
