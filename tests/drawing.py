@@ -15,15 +15,19 @@ GLYPHS: dict[str, list[list[tuple[float, float]]]] = {
         [(0.5, 0.08), (0.5, 0.25)],
         [(0.5 + 0.35 * np.cos(t), 0.55 - 0.3 * np.sin(t)) for t in np.linspace(1.4, 5.6, 40)],
     ],
-    "danda": [[(0.5, 0.05), (0.5, 0.95)]],
-    "double danda": [[(0.3, 0.05), (0.3, 0.95)], [(0.7, 0.05), (0.7, 0.95)]],
-    "plus": [[(0.5, 0.05), (0.5, 0.95)], [(0.05, 0.5), (0.95, 0.5)]],
     # The letter प: a headline, a stem, and a hook that joins it.
     "pa": [
         [(0.05, 0.08), (0.95, 0.08)],
         [(0.72, 0.08), (0.72, 0.95)],
         [(0.25, 0.08), (0.25, 0.4), (0.32, 0.55), (0.45, 0.6), (0.72, 0.52)],
     ],
+}
+
+# Marks that are no character of any family of ours.
+MARKS: dict[str, list[list[tuple[float, float]]]] = {
+    "danda": [[(0.5, 0.05), (0.5, 0.95)]],
+    "double danda": [[(0.3, 0.05), (0.3, 0.95)], [(0.7, 0.05), (0.7, 0.95)]],
+    "plus": [[(0.5, 0.05), (0.5, 0.95)], [(0.05, 0.5), (0.95, 0.5)]],
 }
 
 
@@ -33,7 +37,7 @@ def draw(name: str, size: int = 64, stroke: float = 0.09, margin: float = 0.1) -
     image = Image.new("L", (fine, fine), 255)
     pen = ImageDraw.Draw(image)
     width = max(1, round(stroke * fine))
-    for polyline in GLYPHS[name]:
+    for polyline in {**GLYPHS, **MARKS}[name]:
         points = [(fine * (margin + x * (1 - 2 * margin)), fine * (margin + y * (1 - 2 * margin))) for x, y in polyline]
         pen.line(points, 0, width, joint="curve")
         for x, y in (points[0], points[-1]):
