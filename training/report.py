@@ -168,6 +168,7 @@ def readme(text: str, runs: Sequence[Run]) -> str:
         trainings=len(quick),
         seeds=", ".join(run.part for run in quick if run.protocol == "published"),
         hcr_net=" / ".join(f"{value:.2f}" for value in tables.HCR_NET),
+        planes=any(run.method == "bottleneck" for run in runs),
         shots=", ".join(map(str, tables.few_images(runs))),
     )
     before, _, rest = text.partition(README_MARKS[0])
