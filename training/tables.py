@@ -31,7 +31,7 @@ HCR_NET: Final = (99.79, 98.26, 93.56)
 READERS: Final = {
     "tesseract": "Tesseract 5, Devanagari, single character",
     "pca-svc": "PCA, 24 axes, and SVC",
-    "cnn-per-family": "a CNN per family, from scratch",
+    "cnn-per-family": "a CNN per family, from scratch (quick recipe)",
     "published-network softmax": "the published network, softmax masked to the family",
     "published-network": "the published network, popped and frozen, SVC",
     "quick softmax": "Akshar's quick recipe, softmax masked to the family",
