@@ -58,9 +58,10 @@ def test_a_whole_training_on_a_real_slice(slice_of_nhcd: Path, tmp_path: Path) -
     assert not list(work.iterdir())
 
     run = CliRunner().invoke(main, ["evaluate", "--data", str(slice_of_nhcd), "--artifacts", str(out), "--json"])
-    assert json.loads(run.stdout)["published"] == {
-        family: score.model_dump() for family, score in manifest.scores["published"].items()
-    }
+    published = json.loads(run.stdout)["published"]
+    assert list(published) == list(manifest.scores["published"])
+    for family, score in manifest.scores["published"].items():
+        assert score.model_dump().items() <= published[family].items()
 
 
 def test_the_committed_artifacts_reach_their_scores(nhcd_zip: Path, nhcd: Dataset) -> None:
