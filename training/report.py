@@ -167,6 +167,7 @@ def readme(text: str, runs: Sequence[Run]) -> str:
         protocols=tables.short_protocols(runs).markdown(),
         trainings=len(quick),
         seeds=", ".join(run.part for run in quick if run.protocol == "published"),
+        folds=", ".join(run.part for run in quick if run.protocol == "writers"),
         hcr_net=" / ".join(f"{value:.2f}" for value in tables.HCR_NET),
         planes=any(run.method == "bottleneck" for run in runs),
         shots=", ".join(map(str, tables.few_images(runs))),
