@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ from sklearn.svm import SVC
 
 from app.extractor import Features
 from training.recipe import Search
-from training.search import grid_search
+from training.search import rbf_search
 
 Ints = npt.NDArray[np.int64]
 
@@ -50,12 +51,16 @@ def fit_head(
         (np.concatenate([np.arange(len(training[1])), held[kept]]), held[scored])
         for kept, scored in folds.split(validation[1])
     ]
-    scale = 1 / (features.shape[1] * float(features.var()))
-    search = grid_search(
-        SVC(kernel="rbf", break_ties=True, cache_size=500),
-        {"C": grid.c, "gamma": [factor * scale for factor in grid.gamma]},
-        parts,
-        jobs,
-    )
+    search = rbf_search(SVC(kernel="rbf", break_ties=True, cache_size=500), features, grid, parts, jobs)
     search.fit(features, classes)
     return FittedHead(search.best_estimator_, float(search.best_score_))
+
+
+def describe_svc(svc: SVC) -> dict[str, Any]:
+    """A fitted head as the manifest writes it."""
+    return {
+        "kernel": svc.kernel,
+        "C": svc.C,
+        "gamma": svc.gamma,
+        "support_vectors": int(np.sum(svc.n_support_)),
+    }

@@ -12,11 +12,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import joblib
 import keras
-import numpy as np
 
 from app.bundle import (
     KERAS,
@@ -39,7 +37,7 @@ from training import evaluation, extractor, protocols
 from training.data import Dataset
 from training.export import export_extractor, keras_features
 from training.extractor import FEATURES
-from training.heads import FittedHead, fit_head
+from training.heads import FittedHead, describe_svc, fit_head
 from training.recipe import Recipe
 from training.runs import HISTORY, Run
 
@@ -147,7 +145,7 @@ def _manifest(
             family: FamilyEntry(
                 head=_head_file(family),
                 classes=[ClassEntry.of(entry) for entry in CATALOGUE[family]],
-                svc=_describe(head),
+                svc={**describe_svc(head.svc), "validation_accuracy": head.validation_accuracy},
             )
             for family, head in heads.items()
         },
@@ -165,14 +163,3 @@ def _manifest(
         recipe={**asdict(recipe), "backend": backend},
         scores={},
     )
-
-
-def _describe(head: FittedHead) -> dict[str, Any]:
-    svc = head.svc
-    return {
-        "kernel": svc.kernel,
-        "C": svc.C,
-        "gamma": svc.gamma,
-        "support_vectors": int(np.sum(svc.n_support_)),
-        "validation_accuracy": head.validation_accuracy,
-    }

@@ -11,6 +11,10 @@ from joblib.parallel import get_active_backend
 from sklearn.base import BaseEstimator
 from sklearn.callback import ProgressBar
 from sklearn.model_selection import GridSearchCV
+from sklearn.svm import SVC
+
+from app.extractor import Features
+from training.recipe import Search
 
 
 class ClusterError(Exception):
@@ -34,6 +38,14 @@ def grid_search(
     if bar and type(backend).__name__ == "LokyBackend":
         search.set_callbacks(ProgressBar(max_propagation_depth=0))
     return search
+
+
+def rbf_search(
+    svc: SVC, features: Features, grid: Search, folds: Any, jobs: int = -1, bar: bool = True
+) -> GridSearchCV:
+    """A `grid_search` of an SVC's C and of its gamma, in units of scikit-learn's ``scale`` over all of ``features``."""
+    scale = 1 / (features.shape[1] * float(features.var()))
+    return grid_search(svc, {"C": grid.c, "gamma": [factor * scale for factor in grid.gamma]}, folds, jobs, bar)
 
 
 @contextmanager

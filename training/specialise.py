@@ -22,12 +22,13 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_pre
 from sklearn.svm import SVC
 
 from app.bundle import MANIFEST, ClassEntry, FamilyEntry, Manifest, Score, file_entry, load_bundle
-from app.catalogue import CATALOGUE
+from app.catalogue import CATALOGUE, CharacterClass
 from app.extractor import Features, Glyphs, OnnxExtractor
 from app.imaging import ImageError, read_glyph
+from training.heads import describe_svc
 from training.recipe import Search
 from training.scoring import interval
-from training.search import grid_search
+from training.search import rbf_search
 
 Ints = npt.NDArray[np.int64]
 
@@ -113,14 +114,8 @@ def search_svc(features: Features, class_id: Ints, seed: int, jobs: int = 1) -> 
     It allows them within a fold of an outer cross-validation, too, where that class has fewer images.
     """
     rarest = int(np.bincount(class_id)[np.unique(class_id)].min())
-    scale = 1 / (features.shape[1] * float(features.var()))
-    return grid_search(
-        SVC(kernel="rbf", break_ties=True),
-        {"C": GRID.c, "gamma": [factor * scale for factor in GRID.gamma]},
-        StratifiedKFold(min(FOLDS, rarest - math.ceil(rarest / FOLDS)), shuffle=True, random_state=seed),
-        jobs,
-        bar=False,
-    )
+    folds = StratifiedKFold(min(FOLDS, rarest - math.ceil(rarest / FOLDS)), shuffle=True, random_state=seed)
+    return rbf_search(SVC(kernel="rbf", break_ties=True), features, GRID, folds, jobs, bar=False)
 
 
 def read_examples(folder: Path, per_class: int | None = None, seed: int = 1) -> Examples:
@@ -187,12 +182,7 @@ def _write(old: Manifest, folder: Path, name: str, svc: SVC, examples: Examples,
                 name: FamilyEntry(
                     head=head,
                     classes=[_entry(number, text) for number, text in enumerate(examples.characters, start=1)],
-                    svc={
-                        "kernel": svc.kernel,
-                        "C": svc.C,
-                        "gamma": svc.gamma,
-                        "support_vectors": int(np.sum(svc.n_support_)),
-                    },
+                    svc=describe_svc(svc),
                 ),
             },
             "scores": {**old.scores, "specialised": {**old.scores.get("specialised", {}), name: score}},
@@ -208,10 +198,4 @@ def _write(old: Manifest, folder: Path, name: str, svc: SVC, examples: Examples,
 
 def _entry(number: int, character: str) -> ClassEntry:
     """The class of a folder: its name is all that is known of it."""
-    return ClassEntry(
-        class_id=number,
-        character=character,
-        codepoints=[f"U+{ord(point):04X}" for point in character],
-        romanization=character,
-        label=character,
-    )
+    return ClassEntry.of(CharacterClass(number, character, romanization=character, label=character))
