@@ -20,7 +20,7 @@ import numpy as np
 import structlog
 
 from app import metrics
-from app.imaging import Glyph
+from app.framing import Glyph
 from app.recognizer import Recognition, Recognizer
 
 _RATE_MEMORY: Final = 0.9

@@ -16,9 +16,9 @@ from pydantic import ValidationError
 
 from app import logs, metrics
 from app.bundle import BundleError
-from app.imaging import ImageError, read_glyph
+from app.imaging import ImageError, open_image, read
 from app.main import GRACE_SECONDS, create_app, load_recognizer
-from app.schemas import prediction
+from app.schemas import explanation, prediction
 from app.settings import Settings
 
 main = typer.Typer(name="akshar", help="Reads handwritten Devanagari characters.", no_args_is_help=True)
@@ -77,6 +77,7 @@ def predict(
     files: Annotated[
         list[Path], typer.Argument(help="Image files, each of one character.", exists=True, dir_okay=False)
     ],
+    explain: Annotated[bool, typer.Option(help="Add the glyph that the model saw, and what was done for it.")] = False,
 ) -> None:
     """Read image files; prints one JSON answer or error a line, in order. Exits with 1 if any file had an error."""
     settings = _settings()
@@ -92,12 +93,14 @@ def predict(
     for file in files:
         answer: dict[str, object]
         try:
-            glyph = read_glyph(file.read_bytes(), settings.max_pixels)
+            reading = read(open_image(file.read_bytes(), settings.max_pixels))
         except ImageError as error:
             failed, answer = True, {"code": error.code, "detail": error.detail}
         else:
-            (recognition,) = recognizer.recognize(glyph[None], [family])
+            (recognition,) = recognizer.recognize(reading.glyph[None], [family])
             answer = prediction(recognition, recognizer.model_version)
+            if explain:
+                answer["explanation"] = explanation(reading)
         typer.echo(json.dumps({"file": str(file), **answer}, ensure_ascii=False))
     raise typer.Exit(int(failed))
 

@@ -14,9 +14,9 @@ from typing import Final
 from anyio import CapacityLimiter, to_thread
 from PIL import Image
 
-from app.imaging import FORMATS, Glyph, glyph_of, open_image, read_glyph
+from app.imaging import FORMATS, THUMBNAIL, Reading, open_image, read
 
-INLINE_PIXELS: Final = 96 * 96
+INLINE_PIXELS: Final = THUMBNAIL * THUMBNAIL
 """Up to this size a thread costs more than the decoding itself, which takes a fraction of a millisecond."""
 INLINE_BYTES: Final = 64 * 2**10
 
@@ -28,7 +28,7 @@ def warm_up_decoders() -> None:
     for kind in FORMATS:
         file = io.BytesIO()
         dot.save(file, kind)
-        read_glyph(file.getvalue())
+        read(open_image(file.getvalue()))
 
 
 class Decoders:
@@ -46,8 +46,8 @@ class Decoders:
         # More threads than cores would only take memory.
         self._threads = CapacityLimiter(os.cpu_count() or 1)
 
-    async def read_glyph(self, data: bytes, deadline: float = math.inf) -> Glyph:
-        """`app.imaging.read_glyph`, with its errors.
+    async def read(self, data: bytes, deadline: float = math.inf) -> Reading:
+        """`app.imaging.read` of an encoded file, with its errors.
 
         Raises:
             TimeoutError: by the deadline, on the clock of `time.monotonic`, a large image had not had its turn.
@@ -55,13 +55,13 @@ class Decoders:
         if len(data) <= INLINE_BYTES:
             image = open_image(data, self._max_pixels)
             if image.width * image.height <= INLINE_PIXELS:
-                return glyph_of(image)
+                return read(image)
         async with asyncio.timeout(None if deadline == math.inf else deadline - time.monotonic()):
             # Of a large file even the header may take long to read.
             if len(data) > INLINE_BYTES:
                 image = await to_thread.run_sync(open_image, data, self._max_pixels, limiter=self._threads)
             async with self._pixels_of(image):
-                return await to_thread.run_sync(glyph_of, image, limiter=self._threads)
+                return await to_thread.run_sync(read, image, limiter=self._threads)
 
     @asynccontextmanager
     async def _pixels_of(self, image: Image.Image) -> AsyncIterator[None]:

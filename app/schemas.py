@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from typing import Any, Literal
 
+import numpy as np
+from PIL import Image
 from pydantic import BaseModel, Field
 
+from app.imaging import Reading
 from app.recognizer import Recognition
 
 
@@ -25,6 +30,20 @@ class CharacterAnswer(BaseModel):
     )
 
 
+class Explanation(BaseModel):
+    """What the model saw, and what was done to the image for it."""
+
+    glyph: str = Field(description="The 32x32 glyph that the model saw, white ink on black, as a PNG in base64.")
+    width: int = Field(description="Of the upright image, in pixels.")
+    height: int
+    box: tuple[int, int, int, int] = Field(description="Left, top, right, bottom of the character in it.")
+    turned: bool = Field(description="Whether the image was turned upright, as its metadata asked.")
+    ink: Literal["dark", "light"] = Field(description="Ink that is darker than its paper, or lighter.")
+    specks_removed: int = Field(description="Parts left out because they are smaller than the pen's own dot.")
+    edge_parts_removed: int = Field(description="Parts left out because they belong to the image's edge.")
+    strokes_widened: float = Field(description="Glyph pixels by which strokes were widened that would have faded.")
+
+
 class Prediction(CharacterAnswer):
     """The answer to one image."""
 
@@ -32,6 +51,7 @@ class Prediction(CharacterAnswer):
     reasons: list[str] = Field(description="Why not, where it is not.")
     alternatives: list[CharacterAnswer] = Field(description="The five best, the answer first.")
     model_version: str = Field(description="Which artifacts answered.")
+    explanation: Explanation | None = Field(None, description="Present where `explain=true` asked for it.")
 
 
 class ItemProblem(BaseModel):
@@ -100,4 +120,21 @@ def prediction(recognition: Recognition, model_version: str) -> dict[str, Any]:
         "reasons": [],
         "alternatives": alternatives,
         "model_version": model_version,
+    }
+
+
+def explanation(reading: Reading) -> dict[str, Any]:
+    """A reading as `Explanation` has it, in plain values."""
+    png = io.BytesIO()
+    Image.fromarray(np.rint(255 * reading.glyph).astype(np.uint8)).save(png, "PNG")
+    return {
+        "glyph": base64.b64encode(png.getvalue()).decode(),
+        "width": reading.size[0],
+        "height": reading.size[1],
+        "box": reading.box,
+        "turned": reading.turned,
+        "ink": "light" if reading.light else "dark",
+        "specks_removed": reading.specks,
+        "edge_parts_removed": reading.edges,
+        "strokes_widened": round(reading.widened, 2),
     }

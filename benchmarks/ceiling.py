@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from app import cli
 from app.batching import Answer, Batcher, Outcome
-from app.imaging import Glyph
+from app.framing import Glyph
 
 
 def main() -> None:

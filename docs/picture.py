@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.imaging import Glyph, read_glyph
+from app.framing import Glyph
+from app.imaging import read_glyph
 from app.main import load_recognizer
 from app.recognizer import Recognition
 from app.settings import REPOSITORY, Settings

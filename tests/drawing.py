@@ -23,6 +23,23 @@ GLYPHS: dict[str, list[list[tuple[float, float]]]] = {
     ],
 }
 
+# Characters of several parts: ङ with its dot, अः and अं (their अ a mere bowl and stem).
+_BOWL_AND_STEM = [
+    [(0.05, 0.25), (0.75, 0.25)],
+    [(0.7, 0.25), (0.7, 0.95)],
+    [(0.1, 0.4), (0.35, 0.35), (0.4, 0.55), (0.2, 0.6), (0.45, 0.7), (0.35, 0.92), (0.08, 0.85)],
+    [(0.4, 0.62), (0.7, 0.6)],
+]
+PARTS: dict[str, list[list[tuple[float, float]]]] = {
+    "nga": [
+        [(0.05, 0.08), (0.75, 0.08)],
+        [(0.4, 0.08), (0.4, 0.25), (0.15, 0.4), (0.45, 0.55), (0.5, 0.8), (0.2, 0.9)],
+        [(0.85, 0.45), (0.86, 0.45)],
+    ],
+    "ah": [*_BOWL_AND_STEM, [(0.9, 0.45), (0.91, 0.45)], [(0.9, 0.75), (0.91, 0.75)]],
+    "am": [*_BOWL_AND_STEM, [(0.5, 0.06), (0.51, 0.06)]],
+}
+
 # Marks that are no character of any family of ours.
 MARKS: dict[str, list[list[tuple[float, float]]]] = {
     "danda": [[(0.5, 0.05), (0.5, 0.95)]],
@@ -37,7 +54,7 @@ def draw(name: str, size: int = 64, stroke: float = 0.09, margin: float = 0.1) -
     image = Image.new("L", (fine, fine), 255)
     pen = ImageDraw.Draw(image)
     width = max(1, round(stroke * fine))
-    for polyline in {**GLYPHS, **MARKS}[name]:
+    for polyline in {**GLYPHS, **PARTS, **MARKS}[name]:
         points = [(fine * (margin + x * (1 - 2 * margin)), fine * (margin + y * (1 - 2 * margin))) for x, y in polyline]
         pen.line(points, 0, width, joint="curve")
         for x, y in (points[0], points[-1]):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from app import decoding
 from app.decoding import Decoders
-from app.imaging import ImageError, glyph_of, open_image, read_glyph
+from app.imaging import ImageError, Reading, open_image, read, read_glyph
 from tests.drawing import draw, encode
 
 
@@ -24,16 +24,16 @@ def test_small_images_are_decoded_in_the_event_loops_thread_and_large_ones_elsew
 ) -> None:
     threads = []
 
-    def spy(image: Image.Image) -> np.ndarray:
+    def spy(image: Image.Image) -> Reading:
         threads.append(threading.current_thread())
-        return glyph_of(image)
+        return read(image)
 
     async def scenario() -> None:
         data = encode(draw("pa", size))
-        assert np.array_equal(await Decoders(10**6, 10**6).read_glyph(data), read_glyph(data))
+        assert np.array_equal((await Decoders(10**6, 10**6).read(data)).glyph, read_glyph(data))
         assert [thread is threading.current_thread() for thread in threads] == [inline]
 
-    monkeypatch.setattr(decoding, "glyph_of", spy)
+    monkeypatch.setattr(decoding, "read", spy)
     run(scenario)
 
 
@@ -42,14 +42,14 @@ def test_no_more_pixels_are_decoded_at_once_than_the_budget(monkeypatch: pytest.
     lock = threading.Lock()
     now, most = 0, 0
 
-    def spy(image: Image.Image) -> np.ndarray:
+    def spy(image: Image.Image) -> Reading:
         nonlocal now, most
         pixels = image.width * image.height
         with lock:
             now += pixels
             most = max(most, now)
         try:
-            return glyph_of(image)
+            return read(image)
         finally:
             with lock:
                 now -= pixels
@@ -57,12 +57,13 @@ def test_no_more_pixels_are_decoded_at_once_than_the_budget(monkeypatch: pytest.
     async def scenario() -> None:
         decoders = Decoders(10**6, 400_000)
         images = [encode(draw("pa", 800 if i % 10 == 0 else 400)) for i in range(40)]
-        glyphs = await asyncio.gather(*(decoders.read_glyph(data) for data in images))
-        assert all(np.array_equal(glyph, read_glyph(data)) for glyph, data in zip(glyphs, images, strict=True))
+        readings = await asyncio.gather(*(decoders.read(data) for data in images))
+        for reading, data in zip(readings, images, strict=True):
+            assert np.array_equal(reading.glyph, read_glyph(data))
         assert 160_000 <= most <= 640_000
         assert decoders._free == 400_000
 
-    monkeypatch.setattr(decoding, "glyph_of", spy)
+    monkeypatch.setattr(decoding, "read", spy)
     run(scenario)
 
 
@@ -71,8 +72,8 @@ def test_the_budget_comes_back_from_bad_and_abandoned_images() -> None:
         decoders = Decoders(10**6, 200_000)
         good = encode(draw("pa", 400))
         with pytest.raises(ImageError):
-            await decoders.read_glyph(good[: len(good) // 2])
-        tasks = [asyncio.create_task(decoders.read_glyph(good)) for _ in range(4)]
+            await decoders.read(good[: len(good) // 2])
+        tasks = [asyncio.create_task(decoders.read(good)) for _ in range(4)]
         await asyncio.sleep(0)
         for task in tasks[1:]:
             task.cancel()
@@ -88,9 +89,9 @@ def test_who_waits_for_his_turn_past_his_deadline_is_told() -> None:
         large = encode(draw("pa", 400))
         async with decoders._pixels_of(open_image(large)):
             with pytest.raises(TimeoutError):
-                await decoders.read_glyph(large, time.monotonic() + 0.05)
+                await decoders.read(large, time.monotonic() + 0.05)
             small = encode(draw("pa", 32))
-            assert np.array_equal(await decoders.read_glyph(small, time.monotonic() + 60), read_glyph(small))
-        assert np.array_equal(await decoders.read_glyph(large, time.monotonic() + 60), read_glyph(large))
+            assert np.array_equal((await decoders.read(small, time.monotonic() + 60)).glyph, read_glyph(small))
+        assert np.array_equal((await decoders.read(large, time.monotonic() + 60)).glyph, read_glyph(large))
 
     run(scenario)

@@ -3,6 +3,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from app.imaging import FORMATS, ImageError, glyph_of, open_image, read_glyph
+from app.imaging import FORMATS, ImageError, Reading, open_image, read, read_glyph
 from tests.drawing import GLYPHS, coloured, draw, encode, sixteen_bit, transparent
 
 
@@ -105,6 +106,120 @@ def test_a_bar_stays_a_bar() -> None:
     assert read_glyph(encode(bar)).mean() < 0.35
 
 
+def reading(image: Image.Image, kind: str = "PNG", **options: Any) -> Reading:
+    return read(open_image(encode(image, kind, **options)))
+
+
+def photographed(drawn: Image.Image, light: np.ndarray, noise: float = 4) -> Image.Image:
+    """Grey ink on grey paper, in uneven light (a factor for each pixel), as a noisy sensor sees it."""
+    levels = (70 + np.asarray(drawn) * 0.4) * light + np.random.default_rng(0).normal(0, noise, light.shape)
+    return Image.fromarray(levels.clip(0, 255).astype(np.uint8))
+
+
+def set_on_page(drawn: Image.Image, size: tuple[int, int], at: tuple[int, int]) -> Image.Image:
+    page = Image.new("L", size, 255)
+    page.paste(drawn, at)
+    return page
+
+
+def ramp(size: int, dark: float) -> np.ndarray:
+    return np.linspace(1, dark, size)[:, None] * np.linspace(1, dark, size)[None]
+
+
+def shadow(size: int, dark: float) -> np.ndarray:
+    rows, columns = np.mgrid[:size, :size]
+    return np.where(2 * rows + columns > 1.6 * size, dark, 1.0)
+
+
+@pytest.mark.parametrize("name", GLYPHS)
+@pytest.mark.parametrize("light", [ramp(600, 0.6), shadow(600, 0.6)], ids=["ramp", "shadow"])
+def test_uneven_light_leaves_the_glyph(name: str, light: np.ndarray) -> None:
+    page = set_on_page(draw(name, 200), (600, 600), (330, 60))
+    seen = reading(photographed(page, light), "JPEG", quality=60)
+    assert likeness(seen.glyph, read_glyph(encode(draw(name)))) > 0.93
+    assert not seen.light
+    left, top, right, bottom = seen.box
+    assert 330 <= left < right <= 530
+    assert 60 <= top < bottom <= 260
+
+
+@pytest.mark.parametrize("size", [300, 1500, 3900])
+def test_photographs_of_any_size_and_side_give_the_same_glyph(size: int) -> None:
+    drawn = draw("pa", size // 5)
+    page = set_on_page(drawn, (size, size), (size // 2, size // 5))
+    seen = reading(photographed(page, ramp(size, 0.8)).rotate(90), "JPEG", quality=75, exif=_turned())
+    assert likeness(seen.glyph, read_glyph(encode(draw("pa")))) > 0.93
+    assert seen.turned
+    assert seen.size == (size, size)
+    assert np.abs(np.array(seen.box[:2]) / size - (0.52, 0.225)).max() < 0.02
+
+
+def test_dust_is_left_out_and_a_dot_of_the_pen_is_not() -> None:
+    drawn = draw("nga", 300)
+    assert reading(drawn).specks == 0
+    dusty = np.asarray(drawn).copy()
+    for row, column in [(5, 5), (10, 280), (200, 20), (290, 150)]:
+        dusty[row : row + 4, column : column + 4] = 0
+    seen = reading(Image.fromarray(dusty))
+    assert seen.specks == 4
+    assert likeness(seen.glyph, read_glyph(encode(drawn))) > 0.99
+
+
+@pytest.mark.parametrize("size", [48, 64, 128, 320, 1000])
+@pytest.mark.parametrize("name", ["nga", "ah", "am"])
+def test_no_part_of_a_character_is_lost(name: str, size: int) -> None:
+    seen = reading(draw(name, size))
+    assert (seen.specks, seen.edges) == (0, 0)
+    assert likeness(seen.glyph, read_glyph(encode(draw(name, 40)))) > 0.9
+
+
+@pytest.mark.parametrize("sides", [(0,), (0, 1), (0, 1, 2, 3)])
+def test_the_lines_of_a_forms_box_are_left_out(sides: tuple[int, ...]) -> None:
+    drawn = set_on_page(draw("pa", 160), (200, 200), (20, 0))  # Its headline is 16 pixels below the edge.
+    boxed = np.asarray(drawn).copy()
+    for side in sides:
+        np.rot90(boxed, side)[8:12] = 60
+    seen = reading(Image.fromarray(boxed))
+    assert seen.edges > 0
+    assert likeness(seen.glyph, read_glyph(encode(draw("pa", 160)))) > 0.9
+
+
+def test_a_headline_cut_by_a_tight_crop_is_no_forms_line() -> None:
+    drawn = draw("pa", 200, margin=0.0).crop((18, 4, 182, 195))
+    seen = reading(drawn)
+    assert seen.edges == 0
+    assert likeness(seen.glyph, read_glyph(encode(drawn.resize((40, 40))))) > 0.9
+
+
+def test_what_a_neighbour_left_at_the_edge_is_left_out() -> None:
+    page = set_on_page(draw("pa", 160), (220, 200), (10, 20))
+    page.paste(0, (205, 60, 220, 90))
+    seen = reading(page)
+    assert seen.edges == 1
+    assert likeness(seen.glyph, read_glyph(encode(draw("pa", 160)))) > 0.97
+
+
+@pytest.mark.parametrize(
+    ("ink", "paper"),
+    [((255, 230, 0), (255, 255, 255)), ((200, 40, 40), (70, 105, 70)), ((0, 200, 255), (255, 255, 255))],
+)
+def test_colours_of_one_brightness_are_told_apart(ink: tuple[int, int, int], paper: tuple[int, int, int]) -> None:
+    for size in (32, 300):
+        seen = read_glyph(encode(coloured(draw("pa", size), ink, paper)))
+        assert likeness(seen, read_glyph(encode(draw("pa", size)))) > 0.97
+
+
+def test_a_reading_says_what_was_done() -> None:
+    seen = reading(Image.eval(draw("pa", 320, stroke=1.5 / 320), lambda level: 255 - level))
+    assert seen.light
+    assert seen.widened > 1
+    assert (seen.turned, seen.specks, seen.edges) == (False, 0, 0)
+    assert seen.size == (320, 320)
+    plain = reading(draw("pa", 32))
+    assert (plain.light, plain.turned, plain.widened, plain.size) == (False, False, 0, (32, 32))
+    assert plain.box == pytest.approx((4, 4, 29, 28), abs=2)
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_truncated_image_is_told_apart(kind: str) -> None:
     whole = encode(draw("pa", 200), kind)
@@ -149,7 +264,7 @@ def test_the_size_is_known_before_a_pixel_is_decoded() -> None:
     image = open_image(whole[: len(whole) // 2])
     assert image.size == (200, 200)
     with pytest.raises(ImageError, match="truncated"):
-        glyph_of(image)
+        read(image)
 
 
 def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:

@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
 from app.catalogue import JOINT_CLASSES
-from app.imaging import SIZE
+from app.framing import SIZE
 from training import extractor
 from training.augment import Augmentation
 from training.data import Dataset

@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from app.catalogue import CATALOGUE, joint_index
-from app.imaging import SIZE, ImageError, read_glyph
+from app.framing import SIZE
+from app.imaging import ImageError, read_glyph
 
 _IMAGE = re.compile(r"\.(jpe?g|png|bmp|webp|gif)$", re.IGNORECASE)
 _NHCD = re.compile(r"(?:^|/)(numerals|vowels|consonants)/(\d+)/([^/]+)$")

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from keras import layers
 
 from app.catalogue import JOINT_CLASSES
-from app.imaging import SIZE
+from app.framing import SIZE
 from training.augment import Augmentation, Batch
 from training.recipe import Recipe
 from training.runs import HISTORY, RunError, read_history

@@ -17,9 +17,9 @@ from app.api.uploads import MANY_FILES, ONE_FILE, read_file, read_files
 from app.batching import Answer, ExpiredError, RecognitionError, StoppedError
 from app.decoding import Decoders
 from app.errors import ApiError, problem_docs, problem_item
-from app.imaging import Glyph, ImageError
+from app.imaging import ImageError, Reading
 from app.multipart import Part
-from app.schemas import BatchPrediction, Prediction, prediction
+from app.schemas import BatchPrediction, Prediction, explanation, prediction
 from app.service import Service, ready_service
 
 router = APIRouter(tags=["predict"])
@@ -50,6 +50,12 @@ _PARAMETERS: Final = [
         "schema": {"type": "string"},
     },
     {
+        "name": "explain",
+        "in": "query",
+        "description": "Whether to add the glyph that the model saw and what was done to the image.",
+        "schema": {"type": "boolean", "default": False},
+    },
+    {
         "name": "X-Timeout-Ms",
         "in": "header",
         "description": "Milliseconds to the deadline, where less than the service's own.",
@@ -69,17 +75,21 @@ _PARAMETERS: Final = [
 async def predict(request: Request) -> Response:
     """Reads the one handwritten character of an image: dark on light or light on dark, any size within the limits."""
     service, family, seconds = _accept(request)
+    explain = _asked_to_explain(request)
     settings = service.settings
     data = await read_file(request, settings.max_bytes, settings.upload_seconds)
     deadline = time.monotonic() + seconds
     with _admitted(service, 1):
         started = time.monotonic()
-        glyph = await _read_glyph(service.decoders, data, deadline)
+        reading = await _read(service.decoders, data, deadline)
         decoded = time.monotonic() - started
-        (answer,) = await _answers(request, service, family, [glyph], deadline)
+        (answer,) = await _answers(request, service, family, [reading], deadline)
     if isinstance(answer, RecognitionError):
         raise answer
-    return _respond(prediction(answer.recognition, service.recognizer.model_version), decoded, [answer])
+    body = prediction(answer.recognition, service.recognizer.model_version)
+    if explain:
+        body["explanation"] = explanation(reading)
+    return _respond(body, decoded, [answer])
 
 
 @router.post(
@@ -92,10 +102,11 @@ async def predict(request: Request) -> Response:
 async def predict_batch(request: Request) -> Response:
     """Reads many images of one family. The results are in the order of the files: an answer or an error for each."""
     service, family, seconds = _accept(request)
+    explain = _asked_to_explain(request)
     settings = service.settings
     files = await read_files(request, settings.max_files, settings.max_form_bytes, settings.upload_seconds)
     deadline = time.monotonic() + seconds
-    glyphs: dict[int, Glyph] = {}
+    readings: dict[int, Reading] = {}
     outcomes: dict[int, Answer | Exception] = {}
     with _admitted(service, len(files)):
         started = last_yield = time.monotonic()
@@ -103,21 +114,22 @@ async def predict_batch(request: Request) -> Response:
             try:
                 if len(file.content) > settings.max_bytes:
                     raise ImageError("too_many_bytes", f"The file has more than {settings.max_bytes:,} bytes.")
-                glyphs[index] = await _read_glyph(service.decoders, file.content, deadline)
+                readings[index] = await _read(service.decoders, file.content, deadline)
             except ImageError as error:
                 outcomes[index] = error
             if time.monotonic() - last_yield > _YIELD_SECONDS:
                 await asyncio.sleep(0)
                 last_yield = time.monotonic()
         decoded = time.monotonic() - started
-        answers = await _answers(request, service, family, list(glyphs.values()), deadline)
-    outcomes.update(zip(glyphs, answers, strict=True))
+        answers = await _answers(request, service, family, list(readings.values()), deadline)
+    outcomes.update(zip(readings, answers, strict=True))
     version = service.recognizer.model_version
-    body = {
-        "family": family,
-        "results": [_result(index, file, outcomes[index], version) for index, file in enumerate(files)],
-        "model_version": version,
-    }
+    results = [_result(index, file, outcomes[index], version) for index, file in enumerate(files)]
+    if explain:
+        for index, reading in readings.items():
+            if answered := results[index]["answer"]:
+                answered["explanation"] = explanation(reading)
+    body = {"family": family, "results": results, "model_version": version}
     return _respond(body, decoded, [answer for answer in answers if isinstance(answer, Answer)])
 
 
@@ -145,6 +157,15 @@ def _accept(request: Request) -> tuple[Service, str, float]:
     return service, family, seconds
 
 
+def _asked_to_explain(request: Request) -> bool:
+    if not request.scope["query_string"]:
+        return False
+    asked = request.query_params.get("explain", "false").lower()
+    if asked not in ("true", "1", "false", "0"):
+        raise ApiError("invalid_request", "explain: neither true nor false.")
+    return asked in ("true", "1")
+
+
 @contextmanager
 def _admitted(service: Service, images: int) -> Iterator[None]:
     """Hold places for the images of a request, and count those that get no answer."""
@@ -159,16 +180,16 @@ def _admitted(service: Service, images: int) -> Iterator[None]:
             raise
 
 
-async def _read_glyph(decoders: Decoders, data: bytes, deadline: float) -> Glyph:
+async def _read(decoders: Decoders, data: bytes, deadline: float) -> Reading:
     with metrics.STAGE_SECONDS["decode"].time():
         try:
-            return await decoders.read_glyph(data, deadline)
+            return await decoders.read(data, deadline)
         except TimeoutError:
             raise ExpiredError from None
 
 
 async def _answers(
-    request: Request, service: Service, family: str, glyphs: Sequence[Glyph], deadline: float
+    request: Request, service: Service, family: str, readings: Sequence[Reading], deadline: float
 ) -> list[Answer | RecognitionError]:
     """Queue glyphs and wait for their answers, their deadline, or their client's leaving, whichever comes first.
 
@@ -177,9 +198,9 @@ async def _answers(
         StoppedError: the worker ended.
         ClientDisconnect: nobody waits for the answer any more.
     """
-    if not glyphs:
+    if not readings:
         return []
-    futures = service.batcher.submit(glyphs, family, deadline)
+    futures = service.batcher.submit([reading.glyph for reading in readings], family, deadline)
     # The body has been read, so all that can still be received is that the client has left.
     departure = asyncio.ensure_future(request.receive())
     # However this ends, glyphs that are still queued then are not computed.

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from app.bundle import load_bundle
 from app.extractor import OnnxExtractor
-from app.imaging import Glyph
+from app.framing import Glyph
 from app.recognizer import Recognition, Recognizer
 from benchmarks import FAMILY
 

@@ -10,7 +10,8 @@ from typing import Any
 import litserve
 from fastapi import Request
 
-from app.imaging import Glyph, read_glyph
+from app.framing import Glyph
+from app.imaging import read_glyph
 from benchmarks.peers.common import MAX_BATCH, WORKERS, load_recognizer, recognize
 
 # This module does without postponed annotations: LitServe looks at the type of `request` itself.

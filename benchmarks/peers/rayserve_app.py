@@ -16,7 +16,8 @@ import ray
 from fastapi import FastAPI, UploadFile
 from ray import serve
 
-from app.imaging import Glyph, read_glyph
+from app.framing import Glyph
+from app.imaging import read_glyph
 from benchmarks.peers.common import MAX_BATCH, WORKERS, load_recognizer, recognize
 
 # This module does without postponed annotations: Ray sends the class elsewhere, where FastAPI could not look them up.

@@ -1,3 +1,5 @@
+import base64
+import io
 import re
 import threading
 import time
@@ -11,7 +13,7 @@ from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 from starlette.testclient import TestClient
 
 from app.catalogue import CATALOGUE
@@ -55,6 +57,47 @@ def test_a_raw_body_gets_the_answer_of_the_same_file_in_a_form(client: TestClien
     raw = client.post("/predict/consonants", content=data, headers=headers)
     assert raw.json() == client.post("/predict/consonants", files={"file": data}).json()
     assert raw.json()["character"] == "ट"
+
+
+@pytest.mark.parametrize("asked", ["true", "1", "TRUE"])
+def test_an_explanation_is_the_glyph_and_what_was_done(client: TestClient, asked: str) -> None:
+    page = Image.new("L", (400, 300), 40)
+    page.paste(ImageOps.invert(draw("pa", 120)).point(lambda level: max(level, 40)), (200, 60))
+    page.paste(255, (20, 20, 24, 24))
+    data = encode(page)
+    answer = client.post("/predict/consonants", params={"explain": asked}, files={"file": data}).json()
+    Prediction.model_validate(answer)
+    explanation = answer["explanation"]
+    glyph = np.asarray(Image.open(io.BytesIO(base64.b64decode(explanation.pop("glyph")))))
+    assert np.array_equal(glyph, np.rint(255 * read_glyph(data)))
+    left, top, right, bottom = explanation.pop("box")
+    assert (left, top, right, bottom) == pytest.approx((212, 68, 308, 169), abs=6)
+    assert explanation == {
+        "width": 400,
+        "height": 300,
+        "turned": False,
+        "ink": "light",
+        "specks_removed": 1,
+        "edge_parts_removed": 0,
+        "strokes_widened": 0,
+    }
+    # Nothing else of the answer changes.
+    assert answer == client.post("/predict/consonants", files={"file": data}).json() | {
+        "explanation": answer["explanation"]
+    }
+    many = client.post("/predict/consonants/batch?explain=1", files=[("file", data), ("file", b"no image")]).json()
+    assert many["results"][0]["answer"]["explanation"]["box"] == [left, top, right, bottom]
+    assert many["results"][1]["answer"] is None
+
+
+def test_an_explanation_comes_when_asked_for_alone(client: TestClient) -> None:
+    for query in ("", "?explain=false", "?explain=0", "?other=true"):
+        assert (
+            "explanation" not in client.post(f"/predict/consonants{query}", files={"file": encode(draw("pa"))}).json()
+        )
+    response = client.post("/predict/consonants?explain=perhaps", files={"file": encode(draw("pa"))})
+    assert_problem(response, "invalid_request")
+    assert "explain" in response.json()["detail"]
 
 
 def test_other_fields_of_a_form_do_not_matter(client: TestClient) -> None:
