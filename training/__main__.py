@@ -23,7 +23,7 @@ from app.bundle import BundleError, read_manifest
 from app.catalogue import CATALOGUE
 from app.main import load_recognizer
 from app.settings import REPOSITORY, Settings
-from training import evaluation, protocols, runs, scoring
+from training import evaluation, protocols, runs, scoring, tables
 from training import specialise as specialisation
 from training.data import Dataset, DatasetError, read_dataset
 from training.protocols import PROTOCOLS, ProtocolName
@@ -193,6 +193,32 @@ def baseline(
         for run in function(task, work / name, _console.print, _bar(), **options):
             runs.save(run, results)
             _console.print(_table({run.method: run.scores}))
+
+
+@main.command()
+def degrade(
+    data: Data,
+    artifacts: Artifacts = REPOSITORY / "artifacts",
+    part: Annotated[Literal["test", "validation"], typer.Option(help="Choose by validation, report test.")] = "test",
+    per_class: Annotated[int, typer.Option(min=1, help="Images of each class.")] = 10,
+    results: Results = RESULTS,
+    save: Annotated[bool, typer.Option("--save", help="Keep the run in the folder of runs.")] = False,
+) -> None:
+    """Score the artifacts on held-out images made worse: photographed, shadowed, dusty, thin, blurred..."""
+    robustness = _import("robustness")
+    with _told():
+        manifest, recognizer = read_manifest(artifacts), load_recognizer(Settings(artifacts=artifacts))
+    dataset = _read(data)
+    split = protocols.published(dataset, manifest.split.seed)
+    images = protocols.sample(dataset[split.test if part == "test" else split.validation], per_class, seed=1)
+    run = robustness.measure(recognizer, manifest, images, _console.print)
+    table = tables.degraded(run)
+    shown = Table(*table.header)
+    for row in table.rows:
+        shown.add_row(*row)
+    Console().print(shown)
+    if save:
+        runs.save(run, results)
 
 
 @main.command()

@@ -20,8 +20,10 @@ from PIL import Image
 from app.bundle import ONNX, Manifest
 from app.catalogue import CATALOGUE
 from app.heads import by_pair, one_vs_rest, pair_signs
-from training import plots, tables
+from app.luminance import plain
+from training import plots, robustness, tables
 from training.data import Dataset
+from training.degradations import degrade
 from training.runs import Answers, Run
 from training.tables import Table
 
@@ -38,6 +40,17 @@ class Misread:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """A degraded image as it was sent and the glyph made of it, PNGs in base64, and characters."""
+
+    sent: str
+    glyph: str
+    truth: str
+    answer: str
+    kind: str
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of the page; ``plots`` are SVG."""
 
@@ -47,6 +60,7 @@ class Section:
     table: Table | None = None
     plots: Sequence[str] = ()
     errors: Sequence[Misread] = field(default_factory=tuple)
+    samples: Sequence[Sample] = field(default_factory=tuple)
 
 
 README_MARKS: Final = ("<!-- Written by `make report`. -->", "<!-- Up to here. -->")
@@ -67,6 +81,11 @@ PROTOCOLS_TEXTS: Final = (
         "quick is a smaller network and fewer epochs (training/recipe.py); full is what ships, and has one run, the "
         "shipped one. joint is one SVC over all 58 classes, no family given. macro-F1 is the mean of the parts."
     ),
+)
+DEGRADED_TEXT: Final = (
+    "Images of the test part, made worse as happens on the way to a service: the glyph is drawn anew at the size that "
+    "the medium has and spoilt in three strengths. Nothing here was used to train. Accuracy over all families, each "
+    "image read by the head of its own, of {n} images."
 )
 FEWSHOT_TEXT: Final = (
     "The twelve vowels were left out of an extractor's training, then learnt from a few images each, of the training "
@@ -102,6 +121,10 @@ def sections(runs: Sequence[Run], dataset: Dataset | None) -> list[Section]:
         errors = misread(shipped, dataset)
         text = f"All {len(errors)} images of that test part that the shipped models misread, as the model saw them."
         parts.append(Section("errors", "Every error", (text,), errors=errors))
+    if (degraded := find_degraded(runs)) is not None:
+        samples = gallery(degraded, dataset) if dataset is not None else ()
+        text = DEGRADED_TEXT.format(n=degraded.details["degraded"][0]["n"])
+        parts.append(Section("degraded", "Images made worse", (text,), tables.degraded(degraded), samples=samples))
     if tables.few_images(runs):
         plot = plots.svg(plots.fewshot(runs))
         parts.append(
@@ -138,6 +161,33 @@ def misread(run: Run, dataset: Dataset) -> list[Misread]:
     ]
 
 
+def find_degraded(runs: Sequence[Run]) -> Run | None:
+    """The run of `training.robustness`."""
+    return next((run for run in runs if run.method == robustness.METHOD), None)
+
+
+def gallery(run: Run, dataset: Dataset) -> list[Sample]:
+    """What was sent, the glyph, and the answer, for the images of which a run of `training.robustness` kept it."""
+    row_of = {name: row for row, name in enumerate(dataset.name.tolist())}
+    samples = []
+    for entry in run.details["degraded"]:
+        for name, answer in entry["shown"]:
+            row = row_of[name]
+            family = str(dataset.family[row])
+            sent = degrade(dataset.glyphs[row], entry["kind"], entry["strength"], name)
+            glyph = robustness.read_file(sent)
+            samples.append(
+                Sample(
+                    sent=_thumbnail(sent),
+                    glyph="" if glyph is None else _png(glyph),
+                    truth=tables.CHARACTERS[family, int(dataset.class_id[row])],
+                    answer=tables.CHARACTERS.get((family, answer), "refused"),
+                    kind=f"{entry['kind']} {entry['strength']}",
+                )
+            )
+    return samples
+
+
 def page(runs: Sequence[Run], manifest: Manifest | None, dataset: Dataset | None) -> str:
     """The report as one HTML page that needs no other file."""
     return _render("report.html", sections=sections(runs, dataset), manifest=manifest)
@@ -145,6 +195,7 @@ def page(runs: Sequence[Run], manifest: Manifest | None, dataset: Dataset | None
 
 def results_page(runs: Sequence[Run]) -> str:
     """``docs/results/README.md``."""
+    degraded = find_degraded(runs)
     return _render(
         "results.md",
         label_bug=LABEL_BUG,
@@ -153,6 +204,8 @@ def results_page(runs: Sequence[Run]) -> str:
         theirs_and_ours=tables.theirs_and_ours(runs).markdown(),
         protocols=tables.protocols(runs).markdown(),
         errors=tables.errors(runs).markdown(),
+        degraded=tables.degraded(degraded).markdown() if degraded else "",
+        degraded_text=DEGRADED_TEXT.format(n=degraded.details["degraded"][0]["n"]) if degraded else "",
         fewshot=tables.fewshot(runs).markdown() if tables.few_images(runs) else "",
     )
 
@@ -213,6 +266,14 @@ def _runner_up(family: str, answers: Answers, row: int) -> str:
     margins = pair_signs(k) * by_pair(np.asarray(answers.margins[place], np.float64), k)
     second = answers.class_ids[np.argsort(-one_vs_rest(margins)[0], kind="stable")[1]]
     return tables.CHARACTERS[family, int(second)]
+
+
+def _thumbnail(file: bytes) -> str:
+    image = plain(Image.open(io.BytesIO(file)))
+    image.thumbnail((128, 128))
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def _png(glyph: np.ndarray) -> str:

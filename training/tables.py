@@ -202,6 +202,16 @@ def few_images(runs: Sequence[Run]) -> dict[int, list[dict[str, Any]]]:
     return dict(found)
 
 
+def degraded(run: Run) -> Table:
+    """Accuracy over all families of each kind of degradation at its three strengths, beside the images as they are."""
+    scores = [run.scores[family] for family in FAMILIES]
+    clean = sum(score["correct"] for score in scores) / sum(score["n"] for score in scores)
+    lines: dict[str, list[str]] = {"as they are": ["", *3 * [percent(clean)]]}
+    for row in run.details["degraded"]:
+        lines.setdefault(row["kind"], [row["what"]]).append(percent(row["right"] / row["n"]))
+    return Table(("kind", "what it stands for", "mild", "medium", "strong"), [(k, *v) for k, v in lines.items()])
+
+
 def by_images_per_class(runs: Sequence[Run]) -> dict[int, dict[str, dict[str, Any]]]:
     """Scores on the published test part, seed 1, by how many images of each class the quick recipe learnt from."""
     found = {}
