@@ -18,7 +18,7 @@ else
 SERVE_LOCK := serve
 endif
 
-.PHONY: help serve test lint format train evaluate report bench bench-quick lock clean
+.PHONY: help serve test lint format fonts train evaluate report bench bench-quick lock clean
 help:  ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -37,6 +37,11 @@ lint: .venv/.dev  ## Check style, types and the Dockerfile.
 format: .venv/.dev  ## Mend what style checks can mend.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+fonts: fonts/node_modules  ## Fetch the fonts that a training learns from, too (needs npm).
+
+fonts/node_modules: fonts/package-lock.json
+	cd fonts && npm ci --no-audit --no-fund && touch node_modules
 
 train: .venv/.dev  ## Train from DATA and write artifacts/; resumes where it was interrupted.
 	$(BIN)/python -m training train --data $(DATA) $(ARGS)

@@ -23,11 +23,11 @@ from app.bundle import BundleError, read_manifest
 from app.catalogue import CATALOGUE
 from app.main import load_recognizer
 from app.settings import REPOSITORY, Settings
-from training import evaluation, protocols, runs, scoring, tables
+from training import evaluation, fonts, protocols, runs, scoring, sources, tables
 from training import specialise as specialisation
 from training.data import Dataset, DatasetError, read_dataset
 from training.protocols import PROTOCOLS, ProtocolName
-from training.recipe import RECIPES, Recipe, RecipeName
+from training.recipe import RECIPES, Recipe, RecipeName, SourceName, changed
 from training.runs import RunError
 from training.search import ClusterError, on_cluster
 from training.specialise import LEAST, SpecialiseError
@@ -38,6 +38,9 @@ _console = Console(stderr=True)
 RESULTS = REPOSITORY / "docs" / "results"
 IMAGES = REPOSITORY / "docs" / "images"
 README = REPOSITORY / "README.md"
+EXPERIMENTS = REPOSITORY / "docs" / "experiments"
+FONTS = REPOSITORY / "fonts" / "node_modules"
+DHCD = "dhcd-train.zip"
 PAGE = REPOSITORY / "build" / "report.html"
 BaselineName = Literal["pca-svc", "cnn-per-family", "bottleneck", "published-network", "without-vowels", "tesseract"]
 BASELINES: dict[BaselineName, str] = {
@@ -51,6 +54,8 @@ BASELINES: dict[BaselineName, str] = {
 """Names, and the modules that hold a function of that name; most need Keras."""
 
 Data = Annotated[Path, typer.Option(help="NHCD, as a zip file or an extracted folder.")]
+DhcdOption = Annotated[Path | None, typer.Option("--dhcd", help="DHCD; by default dhcd-train.zip beside the data.")]
+FontsOption = Annotated[Path, typer.Option("--fonts", help="Folder of the fonts that `make fonts` fetches.")]
 Cluster = Annotated[str | None, typer.Option(help="Address of a Dask scheduler whose workers do the grid searches.")]
 Results = Annotated[Path, typer.Option(help="Folder of the runs; those that are there are not run again.")]
 Work = Annotated[Path, typer.Option(help="Folder of checkpoints; an interrupted run resumes.")]
@@ -64,6 +69,8 @@ def train(
     work: Work = Path(".training"),
     seed: Annotated[int, typer.Option(help="Of the split, the training and the search.")] = 1,
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    dhcd: DhcdOption = None,
+    fonts_folder: FontsOption = FONTS,
     cluster: Cluster = None,
 ) -> None:
     """Train extractor and heads, and write them with their manifest."""
@@ -74,7 +81,8 @@ def train(
         _fail(f"{data}: has no {' and no '.join(missing)}; a training needs all families.")
     recipe = Recipe() if epochs is None else Recipe(epochs=epochs)
     with _told(cluster):
-        manifest = pipeline.train(dataset, data.name, recipe, seed, out, work, _console.print, _bar())
+        others = _others(recipe, dhcd or data.parent / DHCD, fonts_folder)
+        manifest = pipeline.train(dataset, data.name, recipe, seed, out, work, others, _console.print, _bar())
     _console.print(_table(manifest.model_dump()["scores"]))
     _console.print(f"{manifest.model_version} written to {out} in {(time.monotonic() - started) / 60:.1f} minutes.")
 
@@ -89,7 +97,8 @@ def evaluate(
     recipe: Annotated[RecipeName, typer.Option(help="Of the protocol's trainings.")] = "quick",
     parts: Annotated[str | None, typer.Option(help="Comma-separated seeds, folds or directions.")] = None,
     per_class: Annotated[int | None, typer.Option(min=10, help="Learn from so many images of each class.")] = None,
-    dhcd: Annotated[Path | None, typer.Option(help="DHCD; by default dhcd-train.zip beside the data.")] = None,
+    dhcd: DhcdOption = None,
+    fonts_folder: FontsOption = FONTS,
     results: Results = RESULTS,
     work: Work = Path(".training"),
     cluster: Cluster = None,
@@ -101,7 +110,9 @@ def evaluate(
         scores = {"published": _score_artifacts(data, artifacts, results if save else None)}
     else:
         with _told(cluster):
-            scores = {protocol: _run_protocol(protocol, recipe, parts, per_class, data, dhcd, results, work)}
+            scores = {
+                protocol: _run_protocol(protocol, recipe, parts, per_class, data, dhcd, fonts_folder, results, work)
+            }
     if as_json:
         print(json.dumps(scores))
     else:
@@ -129,6 +140,7 @@ def _run_protocol(
     per_class: int | None,
     data: Path,
     dhcd: Path | None,
+    fonts_folder: Path,
     results: Path,
     work: Path,
 ) -> dict[str, Any]:
@@ -140,9 +152,12 @@ def _run_protocol(
     if missing := [part for part, path in paths.items() if not path.exists()]:
         experiment = _import("experiment")
         nhcd = _read(data)
-        other = _read(dhcd or data.parent / "dhcd-train.zip") if protocol.needs_dhcd else None
+        dhcd = dhcd or data.parent / DHCD
+        other = _read(dhcd) if protocol.needs_dhcd else None
+        # Who is asked DHCD has not learnt from it.
+        others = _others(RECIPES[recipe], None if protocol.needs_dhcd else dhcd, fonts_folder)
         for part in missing:
-            task = protocol.task(nhcd, other, part)
+            task = replace(protocol.task(nhcd, other, part), more=others)
             if per_class is not None:
                 task = protocols.with_few_images(task, per_class)
             folder = work / f"{name}-{part}-{method}"
@@ -178,6 +193,47 @@ def _bar() -> int:
 
 
 @main.command()
+def trial(
+    name: Annotated[str, typer.Argument(help="Of the row in docs/experiments.md.")],
+    data: Data,
+    change: Annotated[str, typer.Option(help="What is tried, in words.")] = "",
+    recipe: Annotated[RecipeName, typer.Option(help="What is changed.")] = "quick",
+    settings: Annotated[list[str] | None, typer.Option("--set", help="NAME=JSON, as in augmentation.grow=1.5.")] = None,
+    dhcd: DhcdOption = None,
+    fonts_folder: FontsOption = FONTS,
+    results: Annotated[Path, typer.Option(help="Folder of the trials.")] = EXPERIMENTS,
+    work: Work = Path(".training"),
+) -> None:
+    """Try a change to a recipe: one training, scored on validation images, new writers, DHCD and images made worse."""
+    module = _import("trial")
+    try:
+        tried = changed(
+            RECIPES[recipe], {key: json.loads(value) for key, value in (s.split("=", 1) for s in settings or [])}
+        )
+    except ValueError as error:
+        _fail(f"--set: {error}")
+    learnt, held = protocols.of_dhcd(_read(dhcd or data.parent / DHCD))
+    more = _others(tried, None, fonts_folder) | ({"dhcd": learnt} if "dhcd" in tried.more else {})
+    with _told():
+        result = module.try_out(_read(data), held, more, tried, work / f"trial-{name}", _console.print, _bar())
+    module.save(name, change, result, results)
+    print(json.dumps({"name": name, **result["scores"]}, ensure_ascii=False))
+
+
+def _others(recipe: Recipe, dhcd: Path | None, folder: Path) -> dict[SourceName, Dataset]:
+    """The other writers that a recipe learns from; DHCD only where its path is given."""
+    others: dict[SourceName, Dataset] = {}
+    if "dhcd" in recipe.more and dhcd is not None:
+        others["dhcd"], _ = protocols.of_dhcd(_read(dhcd))
+    if "fonts" in recipe.more:
+        try:
+            others["fonts"] = fonts.read_fonts(folder)
+        except DatasetError as error:
+            _fail(f"{error} The recipe learns from fonts: make fonts.")
+    return others
+
+
+@main.command()
 def baseline(
     name: Annotated[BaselineName, typer.Argument()],
     data: Data,
@@ -210,7 +266,7 @@ def degrade(
         manifest, recognizer = read_manifest(artifacts), load_recognizer(Settings(artifacts=artifacts))
     dataset = _read(data)
     split = protocols.published(dataset, manifest.split.seed)
-    images = protocols.sample(dataset[split.test if part == "test" else split.validation], per_class, seed=1)
+    images = sources.sample(dataset[split.test if part == "test" else split.validation], per_class, seed=1)
     run = robustness.measure(recognizer, manifest, images, _console.print)
     table = tables.degraded(run)
     shown = Table(*table.header)

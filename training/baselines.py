@@ -31,6 +31,7 @@ from training.recipe import RECIPES, Search
 from training.runs import HISTORY, Answers, Run, read_history
 from training.scoring import masked_softmax
 from training.search import grid_search
+from training.sources import Source
 
 SEED = 1
 Say = Callable[[str], None]
@@ -69,7 +70,7 @@ def cnn_per_family(task: Task, work: Path, say: Say = print, verbose: int = 1) -
         say(f"Training a network on the {family} alone.")
         train, validation, test = (_family(part, family) for part in (task.train, task.validation, task.test))
         network = extractor.train(
-            (train.glyphs, train.joint),
+            [Source.of(train)],
             (validation.glyphs, validation.joint),
             recipe,
             SEED,
@@ -114,7 +115,7 @@ def published_network(
         metrics=["accuracy"],
         jit_compile=False,  # XLA makes these wide convolutions eight times slower on a CPU.
     )
-    batches = AugmentedBatches(task.train.glyphs, task.train.joint, PUBLISHED_AUGMENTATION, PUBLISHED_BATCH, SEED)
+    batches = AugmentedBatches([Source.of(task.train)], PUBLISHED_AUGMENTATION, PUBLISHED_BATCH, SEED)
     network = fit(network, batches, (task.validation.glyphs, task.validation.joint), epochs, work, verbose)
     answers, chosen = answer_by_heads(network, task, grid or RECIPES["full"].search, SEED, say)
     details = {"parameters": network.count_params(), "heads": chosen}
@@ -147,7 +148,7 @@ def bottleneck(task: Task, work: Path, say: Say = print, verbose: int = 1) -> li
         _bottleneck("bottleneck", task, work / "all", say, verbose),
         _bottleneck(
             "bottleneck-vowels",
-            Task(*(_family(part, "vowels") for part in vars(task).values())),
+            Task(_family(task.train, "vowels"), _family(task.validation, "vowels"), _family(task.test, "vowels")),
             work / "vowels",
             say,
             verbose,
@@ -163,7 +164,7 @@ def _bottleneck(method: str, task: Task, work: Path, say: Say, verbose: int) -> 
     whole = extractor.build(recipe)
     plane = layers.Dense(2, name="plane")(whole.get_layer(extractor.FEATURE_LAYER).output)
     network = keras.Model(whole.input, layers.Dense(JOINT_CLASSES)(plane))
-    batches = AugmentedBatches(task.train.glyphs, task.train.joint, recipe.augmentation, recipe.batch, SEED)
+    batches = AugmentedBatches([Source.of(task.train)], recipe.augmentation, recipe.batch, SEED)
     network.compile(
         optimizer=extractor.one_cycle(recipe, len(batches)),
         loss=extractor.smoothed_crossentropy(0.0),

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +74,12 @@ class Dataset:
         """One sha256 over names and contents: the same images give the same digest, zipped or extracted."""
         lines = sorted(f"{c}  {n}\n" for n, c in zip(self.name, self.content, strict=True))
         return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def concatenate(datasets: Sequence[Dataset]) -> Dataset:
+    """The images of several data sets, one after another."""
+    fields = Dataset.__dataclass_fields__
+    return Dataset(**{field: np.concatenate([getattr(dataset, field) for dataset in datasets]) for field in fields})
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from training.heads import FittedHead, fit_head
 from training.protocols import Task
 from training.recipe import Recipe, Search, for_few_images
 from training.runs import HISTORY, Answers, Run, read_history
+from training.sources import for_heads, to_learn
 
 
 def train_and_answer(
@@ -52,14 +53,15 @@ def train_and_answer(
     recipe = for_few_images(recipe, len(task.train))
     say(f"{protocol} {part}, {method}: {len(task.train):,} images to learn, {len(task.validation):,} to validate.")
     classifier = extractor.train(
-        (task.train.glyphs, task.train.joint),
+        to_learn(task.train, task.more, recipe),
         (task.validation.glyphs, task.validation.joint),
         recipe,
         seed,
         work,
         verbose,
     )
-    answers, chosen = answer_by_heads(classifier, task, recipe.search, seed, say)
+    in_heads = for_heads(task.train, task.more, recipe, seed)
+    answers, chosen = answer_by_heads(classifier, replace(task, train=in_heads), recipe.search, seed, say)
     return Run(
         protocol=protocol,
         part=part,
@@ -130,4 +132,5 @@ def _of(family: str, dataset: Dataset, features: Features) -> tuple[Features, np
 
 def describe(task: Task) -> dict[str, object]:
     """Sizes and digests of a task's parts."""
-    return {part: {"images": len(dataset), "digest": dataset.digest} for part, dataset in vars(task).items()}
+    parts = [("train", task.train), ("validation", task.validation), ("test", task.test), *task.more.items()]
+    return {part: {"images": len(dataset), "digest": dataset.digest} for part, dataset in parts}

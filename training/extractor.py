@@ -6,7 +6,7 @@ Written against Keras 3 alone: ``KERAS_BACKEND`` chooses TensorFlow, JAX or PyTo
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from app.framing import SIZE
 from training.augment import Augmentation, Batch
 from training.recipe import Recipe
 from training.runs import HISTORY, RunError, read_history
+from training.sources import Labels, Source
 
 FEATURES = 512
 XLA = keras.backend.backend() != "torch"
@@ -28,25 +29,49 @@ XLA = keras.backend.backend() != "torch"
 FEATURE_LAYER = "features"
 _MOMENTUM = 0.95  # An epoch has some 70 steps: the default 0.99 would not catch up with the weights within one.
 
-Labels = npt.NDArray[np.int64]
+_NECK = 64
+"""Channels to which a residual network is narrowed, so that the dense layer does not hold most of its weights."""
 
 
 def build(recipe: Recipe) -> keras.Model:
-    """The classifier: glyphs (n, 32, 32, 1) to logits (n, 58), after three stages of two convolutions."""
+    """The classifier: glyphs (n, 32, 32, 1) to logits (n, 58), after three stages of convolutions."""
     glyph = keras.Input((SIZE, SIZE, 1), name="glyph")
-    x = glyph
-    for channels in recipe.channels:  # 32 -> 16 -> 8 -> 4 pixels a side
-        for _ in range(2):
-            x = layers.Conv2D(channels, 3, padding="same", use_bias=False)(x)
-            x = layers.BatchNormalization(momentum=_MOMENTUM)(x)
-            x = layers.ReLU()(x)
-        x = layers.MaxPooling2D()(x)
+    x = _plain(glyph, recipe) if recipe.network == "plain" else _residual(glyph, recipe)
     x = layers.Flatten()(x)
     x = layers.Dense(FEATURES, use_bias=False)(x)
     x = layers.BatchNormalization(momentum=_MOMENTUM)(x)
     x = layers.ReLU(name=FEATURE_LAYER)(x)
     x = layers.Dropout(recipe.dropout)(x)
     return keras.Model(glyph, layers.Dense(JOINT_CLASSES, name="logits")(x), name="akshar")
+
+
+def _plain(x: keras.KerasTensor, recipe: Recipe) -> keras.KerasTensor:
+    for channels in recipe.channels:  # 32 -> 16 -> 8 -> 4 pixels a side
+        for _ in range(2):
+            x = layers.ReLU()(_convolved(x, channels))
+        x = layers.MaxPooling2D()(x)
+    return x
+
+
+def _residual(x: keras.KerasTensor, recipe: Recipe) -> keras.KerasTensor:
+    """The same places at 16, 8 and 4 pixels a side: a stroke is wider than the stem's stride."""
+    x = layers.ReLU()(_convolved(x, recipe.channels[0], 5, strides=2))
+    for stage, channels in enumerate(recipe.channels):
+        for block in range(recipe.blocks):
+            strides = 2 if stage and not block else 1
+            changed = layers.ReLU()(_convolved(x, channels, strides=strides))
+            changed = _convolved(changed, channels)
+            if strides > 1:
+                x = layers.AveragePooling2D(2)(x)
+            if x.shape[-1] != channels:
+                x = _convolved(x, channels, 1)
+            x = layers.ReLU()(layers.Add()([x, changed]))
+    return layers.ReLU()(_convolved(x, _NECK, 1))
+
+
+def _convolved(x: keras.KerasTensor, channels: int, size: int = 3, strides: int = 1) -> keras.KerasTensor:
+    x = layers.Conv2D(channels, size, strides=strides, padding="same", use_bias=False)(x)
+    return layers.BatchNormalization(momentum=_MOMENTUM)(x)
 
 
 def freeze(classifier: keras.Model) -> keras.Model:
@@ -59,20 +84,25 @@ def freeze(classifier: keras.Model) -> keras.Model:
 class AugmentedBatches(keras.utils.PyDataset):
     """Shuffled, augmented batches, each decided by seed, epoch and index alone, so that a resumed run repeats them."""
 
-    def __init__(self, glyphs: Batch, joint: Labels, augmentation: Augmentation, batch: int, seed: int) -> None:
+    def __init__(self, sources: Sequence[Source], augmentation: Augmentation, batch: int, seed: int) -> None:
         super().__init__(workers=1)
-        self._glyphs, self._joint, self._augmentation = glyphs, joint, augmentation
+        self._sources, self._augmentation = sources, augmentation
         self._batch, self._seed = batch, seed
+        self._glyphs = np.concatenate([source.glyphs for source in sources])
+        self._joint = np.concatenate([source.joint for source in sources])
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
-        """Shuffle anew; called before each epoch's first batch."""
+        """Draw and shuffle anew; called before each epoch's first batch."""
         self._epoch = epoch
-        self._order = np.random.default_rng([self._seed, epoch]).permutation(len(self._joint))
+        rng = np.random.default_rng([self._seed, epoch])
+        firsts = np.cumsum([0, *(len(source.joint) for source in self._sources)])
+        drawn = [first + source.draw(rng) for first, source in zip(firsts, self._sources, strict=False)]
+        self._order = rng.permutation(np.concatenate(drawn))
 
     def __len__(self) -> int:
         # A short last batch would unsettle batch normalisation; the next epoch's shuffle brings its images in.
-        return max(1, len(self._joint) // self._batch)
+        return max(1, len(self._order) // self._batch)
 
     def __getitem__(self, index: int) -> tuple[npt.NDArray[np.float32], Labels]:
         rows = self._order[index * self._batch : (index + 1) * self._batch]
@@ -81,7 +111,7 @@ class AugmentedBatches(keras.utils.PyDataset):
 
 
 def train(
-    training: tuple[Batch, Labels],
+    training: Sequence[Source],
     validation: tuple[Batch, Labels],
     recipe: Recipe,
     seed: int,
@@ -91,8 +121,8 @@ def train(
     """Train the classifier of a recipe; see `fit`.
 
     Args:
-        training: glyphs (n, 32, 32) and joint indices (n,).
-        validation: the same, never augmented; chooses the epoch that is kept.
+        training: what is learnt in each epoch.
+        validation: glyphs (n, 32, 32) and joint indices (n,), never augmented; they choose the epoch that is kept.
         recipe: see `Recipe`.
         seed: of the weights, the order of the images and their augmentation.
         folder: see `fit`.
@@ -100,7 +130,7 @@ def train(
     """
     claim(folder, {"recipe": asdict(recipe), "seed": seed})
     keras.utils.set_random_seed(seed)
-    batches = AugmentedBatches(*training, recipe.augmentation, recipe.batch, seed)
+    batches = AugmentedBatches(training, recipe.augmentation, recipe.batch, seed)
     classifier = build(recipe)
     classifier.compile(
         optimizer=one_cycle(recipe, len(batches)),

@@ -19,10 +19,11 @@ from training import extractor
 from training.data import Dataset
 from training.experiment import describe
 from training.export import keras_features
-from training.protocols import Task, sample
+from training.protocols import Task
 from training.recipe import RECIPES, Recipe
 from training.runs import HISTORY, Answers, Run, read_history
 from training.search import grid_search
+from training.sources import Source, sample
 from training.specialise import search_svc
 
 FAMILY = "vowels"
@@ -50,9 +51,7 @@ def without_vowels(
         [part[(part.family == FAMILY) == new] for part in (task.train, task.validation)] for new in (False, True)
     )
     say(f"Training an extractor on {len(known[0]):,} images, without {FAMILY}.")
-    classifier = extractor.train(
-        (known[0].glyphs, known[0].joint), (known[1].glyphs, known[1].joint), recipe, 1, work, verbose
-    )
+    classifier = extractor.train([Source.of(known[0])], (known[1].glyphs, known[1].joint), recipe, 1, work, verbose)
     frozen = extractor.freeze(classifier)
     test = task.test[task.test.family == FAMILY]
     test_features = keras_features(frozen, test.glyphs)

@@ -40,6 +40,7 @@ from training.extractor import FEATURES
 from training.heads import FittedHead, describe_svc, fit_head
 from training.recipe import Recipe
 from training.runs import HISTORY, Run
+from training.sources import More, for_heads, to_learn
 
 _LIBRARIES = ("akshar", "numpy", "scikit-learn", "joblib", "pillow", "keras", "onnxruntime")
 
@@ -51,6 +52,7 @@ def train(
     seed: int,
     out: Path,
     work: Path,
+    more: More,
     say: Callable[[str], None] = print,
     verbose: int = 1,
 ) -> Manifest:
@@ -63,6 +65,7 @@ def train(
         seed: of the split, the training and the search.
         out: folder of the artifacts, made or overwritten once all is done.
         work: folder for checkpoints, which are removed at the end.
+        more: other writers that the recipe may learn from.
         say: takes a line of progress.
         verbose: Keras's: 1 for a bar, 2 for a line an epoch.
 
@@ -74,7 +77,7 @@ def train(
     say(f"Training the extractor on {len(training):,} images, {len(validation):,} to validate.")
     checkpoints = work / f"extractor-{dataset.digest[:12]}"
     classifier = extractor.train(
-        (training.glyphs, training.joint),
+        to_learn(training, more, recipe),
         (validation.glyphs, validation.joint),
         recipe,
         seed,
@@ -87,7 +90,8 @@ def train(
     shutil.rmtree(staging, ignore_errors=True)  # Of an interrupted run.
     (staging / "heads").mkdir(parents=True)
     export_extractor(frozen, staging, validation.glyphs)
-    known = [(keras_features(frozen, part.glyphs), part) for part in (training, validation)]
+    in_heads = for_heads(training, more, recipe, seed)
+    known = [(keras_features(frozen, part.glyphs), part) for part in (in_heads, validation)]
     heads = {}
     for family in CATALOGUE:
         say(f"Searching the head of the {family}.")

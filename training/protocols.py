@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from sklearn.model_selection import GroupKFold, train_test_split
 
 from training.data import Dataset
+from training.sources import More, sample
 
 Rows = npt.NDArray[np.intp]
 
@@ -25,6 +26,8 @@ TEST_SHARE = 0.15
 VALIDATION_SHARE = 0.176
 """Of what the test part leaves: 15 % of all."""
 WRITER_FOLDS = 5
+DHCD_HELD = 0.1
+"""Of DHCD, where the rest is learnt."""
 DHCD_PER_CLASS = 300
 """Learnt in ``dhcd-nhcd``: about as many images as NHCD has, so that the two directions compare."""
 
@@ -77,11 +80,16 @@ def writers(dataset: Dataset, fold: int = 1) -> Split:
 
 @dataclass(frozen=True)
 class Task:
-    """What one training learns from, what chooses its epoch and hyperparameters, and what it is scored on."""
+    """What one training learns from, what chooses its epoch and hyperparameters, and what it is scored on.
+
+    Attributes:
+        more: other writers that a recipe may learn from, too.
+    """
 
     train: Dataset
     validation: Dataset
     test: Dataset
+    more: More = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -130,23 +138,22 @@ PROTOCOLS: dict[ProtocolName, Protocol] = {
 }
 
 
-def sample(dataset: Dataset, per_class: int, seed: int) -> Dataset:
-    """At most so many images of each class, drawn at random, in the data set's order."""
-    rng, rows, joint = np.random.default_rng(seed), np.arange(len(dataset)), dataset.joint
-    drawn = [rng.permutation(rows[joint == index])[:per_class] for index in np.unique(joint)]
-    return dataset[np.sort(np.concatenate(drawn))]
-
-
 def with_few_images(task: Task, per_class: int) -> Task:
     """The same test part, to be learnt from so many images of each class in all, 17.6 % of them to validate."""
     to_validate = max(1, round(VALIDATION_SHARE * per_class))
     train = sample(task.train, per_class - to_validate, seed=1)
-    return Task(train, sample(task.validation, to_validate, seed=1), task.test)
+    return Task(train, sample(task.validation, to_validate, seed=1), task.test, task.more)
 
 
 def _without_copies(dataset: Dataset, train: Rows, validation: Rows, test: Rows) -> Split:
     leaked = np.isin(dataset.content, dataset.content[test])
     return Split(train[~leaked[train]], validation[~leaked[validation]], test)
+
+
+def of_dhcd(dhcd: Dataset) -> tuple[Dataset, Dataset]:
+    """DHCD's images to learn from, and the tenth of each class that is held out."""
+    learnt, held = train_test_split(np.arange(len(dhcd)), test_size=DHCD_HELD, stratify=dhcd.joint, random_state=1)
+    return dhcd[np.sort(learnt)], dhcd[np.sort(held)]
 
 
 def names_digest(dataset: Dataset, rows: Rows) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
 
 from training.augment import Augmentation
 
@@ -22,11 +25,29 @@ class Search:
 
 
 @dataclass(frozen=True)
+class Share:
+    """How much of another source is learnt.
+
+    Attributes:
+        per_epoch: images of each class, drawn anew for each epoch: so many that no class of the task's own drowns.
+        in_heads: images of each class on which the heads are fitted, too.
+    """
+
+    per_epoch: int
+    in_heads: int = 0
+
+
+SourceName = Literal["dhcd", "fonts"]
+
+
+@dataclass(frozen=True)
 class Recipe:
     """All that decides a training, beside data and seed.
 
     Attributes:
+        network: ``plain`` stages of two convolutions and a pooling, or ``residual`` ones behind a stem of stride 2.
         channels: output channels of the three stages.
+        blocks: residual blocks of two convolutions in each stage.
         epochs: passes over the training part.
         batch: images a step.
         learning_rate: the peak, reached after two epochs, left along a cosine.
@@ -34,10 +55,13 @@ class Recipe:
         label_smoothing: share of the target spread over all classes.
         dropout: before the last layer.
         augmentation: its strengths.
+        more: other writers beside the task's own, where they are at hand.
         search: of the heads.
     """
 
+    network: Literal["plain", "residual"] = "plain"
     channels: tuple[int, int, int] = (24, 48, 96)
+    blocks: int = 2
     epochs: int = 50
     batch: int = 128
     learning_rate: float = 2e-3
@@ -45,7 +69,26 @@ class Recipe:
     label_smoothing: float = 0.1
     dropout: float = 0.5
     augmentation: Augmentation = field(default_factory=Augmentation)
+    more: dict[SourceName, Share] = field(default_factory=dict)
     search: Search = field(default_factory=Search)
+
+
+def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """A recipe with other values, by dotted names: ``{"epochs": 12, "augmentation.grow": 1.5}``.
+
+    Raises:
+        ValueError: a name or a value that no recipe has.
+    """
+    fields = asdict(recipe)
+    for name, value in changes.items():
+        *path, last = name.split(".")
+        inner = fields
+        for key in path:
+            inner = inner.setdefault(key, {})
+        if last not in inner and path[:1] != ["more"]:
+            raise ValueError(f"a recipe has no {name}")
+        inner[last] = value
+    return TypeAdapter(Recipe).validate_python(fields)
 
 
 RecipeName = Literal["full", "quick"]

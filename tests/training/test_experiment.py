@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 from training import recipe, runs
 from training.__main__ import main
 from training.data import Dataset
-from training.protocols import PROTOCOLS, Task, sample
+from training.protocols import PROTOCOLS, Task
 from training.recipe import RECIPES, Recipe, Search
+from training.sources import sample
 
 pytestmark = [
     pytest.mark.slow,

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from training.augment import Augmentation
+from training.sources import Source
 
 pytestmark = [
     pytest.mark.slow,
@@ -36,6 +37,15 @@ def test_the_full_network_has_as_many_parameters_as_its_recipe_says() -> None:
     assert network.output_shape == (None, 58)
 
 
+def test_a_residual_network_stays_within_its_weights() -> None:
+    from training.extractor import build
+    from training.recipe import Recipe
+
+    network = build(Recipe(network="residual", channels=(32, 64, 128)))
+    assert network.count_params() == 1_262_042 <= 1_500_000
+    assert network.output_shape == (None, 58)
+
+
 def test_freezing_leaves_512_features_and_nothing_to_train() -> None:
     from training.extractor import build, freeze
 
@@ -47,7 +57,7 @@ def test_freezing_leaves_512_features_and_nothing_to_train() -> None:
 def test_batches_depend_on_seed_epoch_and_index_alone() -> None:
     from training.extractor import AugmentedBatches
 
-    a, b = (AugmentedBatches(*patterns(), Augmentation(), batch=32, seed=3) for _ in range(2))
+    a, b = (AugmentedBatches([Source(*patterns())], Augmentation(), batch=32, seed=3) for _ in range(2))
     a.start_epoch(5)
     b[0]
     b.start_epoch(5)
@@ -84,7 +94,7 @@ def test_it_learns_and_an_interrupted_training_resumes(tmp_path: Path, monkeypat
     monkeypatch.setattr(extractor.AugmentedBatches, "start_epoch", counted)
 
     def run() -> Any:
-        return extractor.train(patterns(512), patterns(64), recipe, 1, tmp_path, verbose=0)
+        return extractor.train([Source(*patterns(512))], patterns(64), recipe, 1, tmp_path, verbose=0)
 
     with pytest.raises(InterruptionError):
         run()
@@ -98,4 +108,4 @@ def test_it_learns_and_an_interrupted_training_resumes(tmp_path: Path, monkeypat
     assert (logits.argmax(1) == labels).mean() > 0.9
 
     with pytest.raises(ValueError, match="another recipe or seed"):
-        extractor.train(patterns(), patterns(64), recipe, 2, tmp_path, verbose=0)
+        extractor.train([Source(*patterns())], patterns(64), recipe, 2, tmp_path, verbose=0)

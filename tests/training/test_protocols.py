@@ -14,7 +14,6 @@ from training.protocols import (
     hcr_net,
     names_digest,
     published,
-    sample,
     with_few_images,
     writers,
 )
@@ -108,15 +107,6 @@ def test_cross_learns_from_one_data_set_and_asks_the_other(nhcd: Dataset) -> Non
     assert len(back.train) + len(back.validation) == 46 * 300
     assert set(np.concatenate([back.train.name, back.validation.name])) <= set(dhcd.name)
     assert counts(back.test) == {"numerals": 2880, "consonants": 7380}
-
-
-def test_a_sample_has_so_many_of_each_class_in_their_order() -> None:
-    dataset = digits_and_letters(per_class=5)
-    drawn = sample(dataset, 3, seed=1)
-    assert np.bincount(drawn.joint)[np.unique(dataset.joint)].tolist() == [3] * 46
-    assert drawn.name.tolist() == sample(dataset, 3, seed=1).name.tolist() != sample(dataset, 3, seed=2).name.tolist()
-    assert (np.diff(drawn.joint) >= 0).all()
-    assert len(sample(dataset, 9, seed=1)) == len(dataset)
 
 
 def test_few_images_are_shared_between_learning_and_choosing(nhcd: Dataset) -> None:

@@ -1,0 +1,85 @@
+"""Devanagari fonts as writers: every character of the catalogue, as each font draws it in each language.
+
+Hindi, Nepali and Marathi write some characters in forms of their own (५ ८ ९ अ झ ण ल श), and many fonts know them by
+their ``locl`` feature. ``make fonts`` fetches fonts that look handwritten; any folder of ``.ttf``, ``.otf`` or
+``.woff`` files does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from app.catalogue import CATALOGUE
+from app.framing import Glyph
+from app.imaging import ImageError, read
+from training.data import Dataset, DatasetError
+
+LANGUAGES: Final = ("hi", "ne", "mr")
+_HEIGHT: Final = 96
+_PAGE: Final = 4 * _HEIGHT
+# Fonts draw a box for what they have not.
+_UNASSIGNED: Final = "\u0378"
+# A conjunct that a font cannot form is written as its parts, side by side.
+_WIDEST: Final = 1.5
+
+
+def read_fonts(folder: Path) -> Dataset:
+    """Draw the catalogue's characters with every font of a folder.
+
+    Returns:
+        The glyphs; the writer is the font's file name, and forms that two languages share are there once.
+
+    Raises:
+        DatasetError: none of them has a Devanagari character.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.suffix in (".ttf", ".otf", ".woff"))
+    found: dict[tuple[str, str, int, str], Glyph] = {}
+    for file in files:
+        font = ImageFont.truetype(str(file), _HEIGHT, layout_engine=ImageFont.Layout.RAQM)
+        usual, absent = _width(font, "क"), _draw(font, _UNASSIGNED, "hi")
+        if _same(_draw(font, "क", "hi"), absent):
+            continue  # A font of other scripts.
+        for family, classes in CATALOGUE.items():
+            for entry in classes:
+                if len(entry.character) > 2 and _width(font, entry.character) > _WIDEST * usual:
+                    continue
+                for language in LANGUAGES:
+                    glyph = _draw(font, entry.character, language)
+                    if glyph is not None and not _same(glyph, absent):
+                        key = (file.stem, family, entry.class_id, hashlib.sha256(glyph.tobytes()).hexdigest())
+                        found.setdefault(key, glyph)
+    if not found:
+        raise DatasetError(f"{folder}: holds no font with Devanagari characters.")
+    keys = sorted(found, key=lambda key: (list(CATALOGUE).index(key[1]), key[2], key[0], key[3]))
+    return Dataset(
+        glyphs=np.stack([found[key] for key in keys]),
+        family=np.array([family for _, family, _, _ in keys]),
+        class_id=np.array([class_id for _, _, class_id, _ in keys], np.int64),
+        writer=np.array([font for font, _, _, _ in keys]),
+        name=np.array([f"{family}/{class_id}/{font}-{digest[:8]}" for font, family, class_id, digest in keys]),
+        content=np.array([digest for _, _, _, digest in keys]),
+    )
+
+
+def _same(a: Glyph | None, b: Glyph | None) -> bool:
+    return (a is None and b is None) or (a is not None and b is not None and np.array_equal(a, b))
+
+
+def _width(font: ImageFont.FreeTypeFont, text: str) -> float:
+    left, _, right, _ = font.getbbox(text)
+    return right - left
+
+
+def _draw(font: ImageFont.FreeTypeFont, character: str, language: str) -> Glyph | None:
+    page = Image.new("L", (_PAGE, _PAGE), 255)
+    pen = ImageDraw.Draw(page)
+    pen.text((_PAGE / 2, _PAGE / 2), character, 0, font, anchor="mm", language=language)
+    try:
+        return read(page).glyph
+    except ImageError:
+        return None
