@@ -110,6 +110,8 @@ class Manifest(_Model):
     families: dict[str, FamilyEntry]
     versions: dict[str, str]
     data: DataEntry
+    more: dict[str, DataEntry] = {}
+    """Other writers that were learnt, by their source's name."""
     split: SplitEntry
     recipe: dict[str, Any]
     scores: dict[str, dict[str, Score]]

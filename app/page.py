@@ -139,7 +139,7 @@ def _threshold(strength: Pixels) -> int:
 def _noise(strength: Pixels) -> float:
     """The standard deviation of what changes from pixel to pixel, from the median of neighbours' differences."""
     steps = np.abs(np.diff(strength[::2].astype(np.int16), axis=1))
-    return 1.05 * float(np.median(steps))  # 1.4826 / sqrt(2)
+    return 1.05 * float(np.median(steps)) if steps.size else 0.0  # 1.4826 / sqrt(2)
 
 
 def _without_lines(solid: Mask) -> Mask | None:
@@ -161,7 +161,7 @@ def _erase_top_line(solid: Mask, rest: Mask) -> bool:
     height, width = solid.shape
     band = solid[: round(_EDGE_BAND * height)]
     met = band.any(0)
-    if np.count_nonzero(met) < 0.95 * width or len(band) < 3:
+    if np.count_nonzero(met) < 0.95 * width or min(band.shape) < 3:
         return False
     rows = np.arange(len(band))[:, None]
     first = band.argmax(0)

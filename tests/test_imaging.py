@@ -296,6 +296,28 @@ def test_damaged_files_give_a_glyph_or_an_error_never_a_crash(data: st.DataObjec
     assert np.isfinite(glyph).all()
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 400), st.integers(1, 400), st.sampled_from(["L", "LA", "RGB", "RGBA", "P", "1"]), st.data())
+def test_any_picture_gives_a_glyph_or_is_blank(width: int, height: int, mode: str, data: st.DataObject) -> None:
+    page = Image.new("RGB", (width, height), data.draw(st.tuples(*3 * [st.integers(0, 255)])))
+    for _ in range(data.draw(st.integers(0, 6))):
+        x, y = (
+            sorted(data.draw(st.tuples(*2 * [st.integers(0, width)]))),
+            sorted(data.draw(st.tuples(*2 * [st.integers(0, height)]))),
+        )
+        page.paste(data.draw(st.tuples(*3 * [st.integers(0, 255)])), (x[0], y[0], x[1], y[1]))
+    try:
+        seen = reading(page.convert(mode))
+    except ImageError as error:
+        assert error.code == "blank_image"
+        return
+    assert seen.glyph.shape == (32, 32)
+    assert seen.glyph.max() == 1
+    left, top, right, bottom = seen.box
+    assert 0 <= left < right <= width
+    assert 0 <= top < bottom <= height
+
+
 _ENCODED = {kind: encode(coloured(draw("tta", 32), INK, PAPER), kind) for kind in FORMATS}
 
 

@@ -81,8 +81,8 @@ def train(
         _fail(f"{data}: has no {' and no '.join(missing)}; a training needs all families.")
     recipe = Recipe() if epochs is None else Recipe(epochs=epochs)
     with _told(cluster):
-        others = _others(recipe, dhcd or data.parent / DHCD, fonts_folder)
-        manifest = pipeline.train(dataset, data.name, recipe, seed, out, work, others, _console.print, _bar())
+        others, held = _others(recipe, dhcd or data.parent / DHCD, fonts_folder)
+        manifest = pipeline.train(dataset, data.name, recipe, seed, out, work, others, held, _console.print, _bar())
     _console.print(_table(manifest.model_dump()["scores"]))
     _console.print(f"{manifest.model_version} written to {out} in {(time.monotonic() - started) / 60:.1f} minutes.")
 
@@ -107,7 +107,7 @@ def evaluate(
 ) -> None:
     """Score the artifacts on the test part that their training held out, or train and score by a protocol."""
     if protocol is None:
-        scores = {"published": _score_artifacts(data, artifacts, results if save else None)}
+        scores = _score_artifacts(data, dhcd or data.parent / DHCD, artifacts, results if save else None)
     else:
         with _told(cluster):
             scores = {
@@ -119,7 +119,7 @@ def evaluate(
         Console().print(_table(scores))
 
 
-def _score_artifacts(data: Path, artifacts: Path, results: Path | None) -> dict[str, Any]:
+def _score_artifacts(data: Path, dhcd: Path, artifacts: Path, results: Path | None) -> dict[str, Any]:
     with _told():
         manifest = read_manifest(artifacts)
         recognizer = load_recognizer(Settings(artifacts=artifacts))
@@ -127,10 +127,15 @@ def _score_artifacts(data: Path, artifacts: Path, results: Path | None) -> dict[
     test = protocols.published(dataset, manifest.split.seed).test
     if protocols.names_digest(dataset, test) != manifest.split.test_names:
         _console.print("[yellow]The test images are not those that the training held out: other data, other split.")
-    run = evaluation.score_bundle(recognizer, manifest, dataset[test])
+    found = [evaluation.score_bundle(recognizer, manifest, dataset[test])]
+    if "dhcd" in manifest.more and dhcd.exists():
+        _, held = protocols.of_dhcd(_read(dhcd))
+        found.append(evaluation.score_bundle(recognizer, manifest, held, "dhcd"))
     if results is not None:
-        runs.save(replace(run, history=runs.read_history(artifacts / runs.HISTORY)), results)
-    return run.scores
+        history = runs.read_history(artifacts / runs.HISTORY)
+        for run in found:
+            runs.save(replace(run, history=history), results)
+    return {run.protocol: run.scores for run in found}
 
 
 def _run_protocol(
@@ -155,7 +160,7 @@ def _run_protocol(
         dhcd = dhcd or data.parent / DHCD
         other = _read(dhcd) if protocol.needs_dhcd else None
         # Who is asked DHCD has not learnt from it.
-        others = _others(RECIPES[recipe], None if protocol.needs_dhcd else dhcd, fonts_folder)
+        others, _ = _others(RECIPES[recipe], None if protocol.needs_dhcd else dhcd, fonts_folder)
         for part in missing:
             task = replace(protocol.task(nhcd, other, part), more=others)
             if per_class is not None:
@@ -213,24 +218,27 @@ def trial(
     except ValueError as error:
         _fail(f"--set: {error}")
     learnt, held = protocols.of_dhcd(_read(dhcd or data.parent / DHCD))
-    more = _others(tried, None, fonts_folder) | ({"dhcd": learnt} if "dhcd" in tried.more else {})
+    more, _ = _others(tried, None, fonts_folder)
+    if "dhcd" in tried.more:
+        more["dhcd"] = learnt
     with _told():
         result = module.try_out(_read(data), held, more, tried, work / f"trial-{name}", _console.print, _bar())
     module.save(name, change, result, results)
     print(json.dumps({"name": name, **result["scores"]}, ensure_ascii=False))
 
 
-def _others(recipe: Recipe, dhcd: Path | None, folder: Path) -> dict[SourceName, Dataset]:
-    """The other writers that a recipe learns from; DHCD only where its path is given."""
+def _others(recipe: Recipe, dhcd: Path | None, folder: Path) -> tuple[dict[SourceName, Dataset], Dataset | None]:
+    """The other writers that a recipe learns from, DHCD only where its path is given; and what of DHCD is held out."""
     others: dict[SourceName, Dataset] = {}
+    held = None
     if "dhcd" in recipe.more and dhcd is not None:
-        others["dhcd"], _ = protocols.of_dhcd(_read(dhcd))
+        others["dhcd"], held = protocols.of_dhcd(_read(dhcd))
     if "fonts" in recipe.more:
         try:
             others["fonts"] = fonts.read_fonts(folder)
         except DatasetError as error:
             _fail(f"{error} The recipe learns from fonts: make fonts.")
-    return others
+    return others, held
 
 
 @main.command()
@@ -302,6 +310,9 @@ def report(
     results: Results = RESULTS,
     images: Annotated[Path, typer.Option(help="Folder of the plots that the documents show.")] = IMAGES,
     readme: Annotated[Path, typer.Option(help="Its results are written anew.")] = README,
+    trials: Annotated[
+        Path, typer.Option(help="Folder of the trials; the page beside it is written anew.")
+    ] = EXPERIMENTS,
     out: Annotated[Path, typer.Option(help="The page; it holds images of the data set: do not commit it.")] = PAGE,
 ) -> None:
     """Make the report from the runs, and the tables, plots and model card that the repository shows."""
@@ -315,6 +326,9 @@ def report(
     (results / "README.md").write_text(report.results_page(found), encoding="utf-8")
     (artifacts / "MODEL_CARD.md").write_text(report.model_card(found, manifest), encoding="utf-8")
     readme.write_text(report.readme(readme.read_text(encoding="utf-8"), found), encoding="utf-8")
+    experiments = trials.with_suffix(".md")
+    text = report.experiments(experiments.read_text(encoding="utf-8"), runs.load_trials(trials))
+    experiments.write_text(text, encoding="utf-8")
     for name, draw in plots.COMMITTED.items():
         (images / f"{name}.svg").write_text(plots.svg(draw(found)), encoding="utf-8")
     _console.print(f"{len(found)} runs; the page is {out}.")

@@ -15,8 +15,8 @@ from training.runs import KEPT_PER_CLASS, Answers, Run
 _BATCH = 256
 
 
-def score_bundle(recognizer: Recognizer, manifest: Manifest, test: Dataset) -> Run:
-    """Each glyph of a test part read by the shipped head of its own family."""
+def score_bundle(recognizer: Recognizer, manifest: Manifest, test: Dataset, protocol: str = "") -> Run:
+    """Each glyph of a test part, of the manifest's split unless named, read by the shipped head of its own family."""
     glyphs = test.glyphs
     features = np.concatenate([recognizer.extractor(glyphs[start : start + _BATCH]) for start in _starts(len(glyphs))])
     answers = {}
@@ -24,7 +24,7 @@ def score_bundle(recognizer: Recognizer, manifest: Manifest, test: Dataset) -> R
         rows = np.flatnonzero(test.family == family)
         answers[family] = answer(test[rows], features[rows], recognizer.heads[family])
     return Run(
-        protocol=manifest.split.protocol,
+        protocol=protocol or manifest.split.protocol,
         part=str(manifest.split.seed),
         method="full",
         seed=manifest.split.seed,

@@ -53,6 +53,7 @@ def train(
     out: Path,
     work: Path,
     more: More,
+    held_of_dhcd: Dataset | None,
     say: Callable[[str], None] = print,
     verbose: int = 1,
 ) -> Manifest:
@@ -66,6 +67,7 @@ def train(
         out: folder of the artifacts, made or overwritten once all is done.
         work: folder for checkpoints, which are removed at the end.
         more: other writers that the recipe may learn from.
+        held_of_dhcd: images of DHCD that are not among them, to score.
         say: takes a line of progress.
         verbose: Keras's: 1 for a bar, 2 for a line an epoch.
 
@@ -101,12 +103,14 @@ def train(
         heads[family] = fit_head(learnt, held, recipe.search, seed)
         joblib.dump(heads[family].svc, staging / _head_file(family), compress=3)
 
-    manifest = _manifest(dataset, name, recipe, seed, split, staging, heads)
+    manifest = _manifest(dataset, name, more, recipe, seed, split, staging, heads)
     _write(manifest, staging)
     bundle = load_bundle(staging)
     recognizer = Recognizer(bundle, load_extractor(bundle, "onnxruntime"))
-    run = evaluation.score_bundle(recognizer, manifest, dataset[split.test])
-    manifest = manifest.model_copy(update={"scores": {"published": plain_scores(run)}})
+    scores = {"published": plain_scores(evaluation.score_bundle(recognizer, manifest, dataset[split.test]))}
+    if held_of_dhcd is not None:
+        scores["dhcd"] = plain_scores(evaluation.score_bundle(recognizer, manifest, held_of_dhcd, "dhcd"))
+    manifest = manifest.model_copy(update={"scores": scores})
     _write(manifest, staging)
     shutil.copy(checkpoints / HISTORY, staging)
     shutil.copytree(staging, out, dirs_exist_ok=True)
@@ -131,6 +135,7 @@ def _write(manifest: Manifest, folder: Path) -> None:
 def _manifest(
     dataset: Dataset,
     name: str,
+    more: More,
     recipe: Recipe,
     seed: int,
     split: protocols.Split,
@@ -158,6 +163,11 @@ def _manifest(
             **{library: version(library) for library in (*_LIBRARIES, backend)},
         },
         data=DataEntry(name=name, digest=dataset.digest, images=len(dataset)),
+        more={
+            name: DataEntry(name=name, digest=more[name].digest, images=len(more[name]))
+            for name in recipe.more
+            if name in more
+        },
         split=SplitEntry(
             protocol="published",
             seed=seed,

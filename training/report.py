@@ -11,7 +11,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import jinja2
 import numpy as np
@@ -63,7 +63,7 @@ class Section:
     samples: Sequence[Sample] = field(default_factory=tuple)
 
 
-README_MARKS: Final = ("<!-- Written by `make report`. -->", "<!-- Up to here. -->")
+MARKS: Final = ("<!-- Written by `make report`. -->", "<!-- Up to here. -->")
 LABEL_BUG: Final = (
     "Theirs are not on the same images: the articles encode class i as column i - 1, so numeral zero fell together "
     "with ज्ञ, and their test part had 387 numerals of nine classes, 396 vowels, and 1,154 consonants with zero among "
@@ -225,9 +225,18 @@ def readme(text: str, runs: Sequence[Run]) -> str:
         planes=any(run.method == "bottleneck" for run in runs),
         shots=", ".join(map(str, tables.few_images(runs))),
     )
-    before, _, rest = text.partition(README_MARKS[0])
-    _, _, after = rest.partition(README_MARKS[1])
-    return f"{before}{README_MARKS[0]}\n\n{section}\n{README_MARKS[1]}{after}"
+    return _between_marks(text, section)
+
+
+def experiments(text: str, trials: Sequence[dict[str, Any]]) -> str:
+    """``docs/experiments.md`` with what stands between its marks replaced by the table of the trials."""
+    return _between_marks(text, tables.trials(trials).markdown())
+
+
+def _between_marks(text: str, section: str) -> str:
+    before, _, rest = text.partition(MARKS[0])
+    _, _, after = rest.partition(MARKS[1])
+    return f"{before}{MARKS[0]}\n\n{section}\n{MARKS[1]}{after}"
 
 
 def model_card(runs: Sequence[Run], manifest: Manifest) -> str:

@@ -143,6 +143,11 @@ def load_all(folder: Path) -> list[Run]:
     return [load(path) for path in sorted(folder.glob("*.json"))]
 
 
+def load_trials(folder: Path) -> list[dict[str, Any]]:
+    """What `training.trial` left in a folder, by name."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+
+
 def read_history(path: Path) -> list[dict[str, float]]:
     """The rows of a training's `HISTORY`; none where there is no such file."""
     if not path.exists():

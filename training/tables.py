@@ -121,7 +121,7 @@ def groups(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:
         if run.method in ("quick", "full"):
             name = f"cross {run.part}" if run.protocol == "cross" else run.protocol
             found[name, run.method].append(run)
-    order = ("published", "hcr-net", "writers", "cross nhcd-dhcd", "cross dhcd-nhcd")
+    order = ("published", "hcr-net", "writers", "cross nhcd-dhcd", "cross dhcd-nhcd", "dhcd")
     return {key: found[key] for key in sorted(found, key=lambda key: (order.index(key[0]), key[1]))}
 
 
@@ -210,6 +210,17 @@ def degraded(run: Run) -> Table:
     for row in run.details["degraded"]:
         lines.setdefault(row["kind"], [row["what"]]).append(percent(row["right"] / row["n"]))
     return Table(("kind", "what it stands for", "mild", "medium", "strong"), [(k, *v) for k, v in lines.items()])
+
+
+def trials(results: Sequence[dict[str, Any]]) -> Table:
+    """What was tried, in the order of its names: cost, and the share of right answers on each set."""
+    sets = list(results[0]["scores"]) if results else []
+    rows = []
+    for result in results:
+        cells = [" / ".join(percent(right / n) for right, n in result["scores"][name].values()) for name in sets]
+        cost = f"{result['minutes']:.0f} min, {result['parameters'] / 1e6:.2f} M"
+        rows.append((result["name"], result["change"], cost, *cells))
+    return Table(("trial", "change", "cost", *sets), rows)
 
 
 def by_images_per_class(runs: Sequence[Run]) -> dict[int, dict[str, dict[str, Any]]]:

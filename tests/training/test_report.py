@@ -41,9 +41,10 @@ def test_the_command_writes_the_page_and_the_documents(tmp_path: Path) -> None:
     results = tmp_path / "results"
     runs.save(SHIPPED, results)
     readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{report.README_MARKS[0]}\nyesterday\n{report.README_MARKS[1]}\nafter\n")
+    readme.write_text(f"before\n{report.MARKS[0]}\nyesterday\n{report.MARKS[1]}\nafter\n")
     options = ["--artifacts", str(tmp_path), "--results", str(results), "--images", str(tmp_path / "images")]
-    options += ["--readme", str(readme)]
+    options += ["--readme", str(readme), "--trials", str(tmp_path / "experiments")]
+    (tmp_path / "experiments.md").write_text(readme.read_text())
     run = CliRunner().invoke(main, ["report", *options, "--out", str(tmp_path / "build" / "page.html")])
     assert run.exit_code == 0, run.output
     assert (tmp_path / "build" / "page.html").read_text().startswith("<!doctype html>")

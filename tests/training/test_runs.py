@@ -69,7 +69,9 @@ def test_the_documents_are_those_of_the_runs(bundle: Bundle) -> None:
     assert (RESULTS / "README.md").read_text(encoding="utf-8") == report.results_page(found)
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     assert readme == report.readme(readme, found)
-    assert all(readme.count(mark) == 1 for mark in report.README_MARKS)
+    experiments = (REPOSITORY / "docs" / "experiments.md").read_text(encoding="utf-8")
+    assert experiments == report.experiments(experiments, runs.load_trials(REPOSITORY / "docs" / "experiments"))
+    assert all(readme.count(mark) == 1 for mark in report.MARKS)
     card = REPOSITORY / "artifacts" / "MODEL_CARD.md"
     assert card.read_text(encoding="utf-8") == report.model_card(found, bundle.manifest)
 
