@@ -1,20 +1,27 @@
-"""Draws the README's pictures: overview.svg, real glyphs through the real service, and pa.png, the glyph that it sends.
+"""Draws the README's pictures: overview.svg and reach.svg, glyphs through the real service, and pa.png, which it sends.
 
 ``.venv/bin/python -m docs.picture`` (the drawings are the tests' own; what the picture shows is what it answers).
 """
 
 from __future__ import annotations
 
+import base64
+import io
+
 import numpy as np
+from PIL import Image, ImageOps
 
 from app.framing import Glyph
 from app.imaging import read_glyph
+from app.luminance import plain
 from app.main import load_recognizer
-from app.recognizer import Recognition
+from app.recognizer import Recognition, Recognizer
 from app.settings import REPOSITORY, Settings
 from tests.drawing import GLYPHS, draw, encode
+from training.degradations import MEDIUM, degrade
 
 SHOWN = [("pa", "consonants", -8.0), ("tta", "consonants", 6.0), ("zero", "numerals", 3.0)]
+SENT = ("photo", "shadow", "speckle", "form box", "thin stroke", "marker", "light on dark", "coloured")
 ROW, CELL = 118, 96
 STYLE = """
 text { font-family: ui-sans-serif, system-ui, 'Noto Sans', sans-serif; fill: #1f2430 }
@@ -64,9 +71,46 @@ def row(top: int, name: str, family: str, tilt: float, glyph: Glyph, answer: Rec
     )
 
 
+def inlined(image: Image.Image) -> str:
+    """An image as the address of itself, for SVG."""
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def sent(recognizer: Recognizer, index: int, kind: str) -> str:
+    """One column of reach.svg: a drawing made worse, what the model sees of it, what it answers."""
+    name, family, _ = SHOWN[index % 2]
+    file = degrade(read_glyph(encode(draw(name, 200))), kind, MEDIUM, kind)
+    glyph = read_glyph(file)
+    (answer,) = recognizer.recognize(glyph[None], [family])
+    upload = ImageOps.exif_transpose(plain(Image.open(io.BytesIO(file))))
+    upload.thumbnail((2 * CELL, 2 * CELL))
+    return (
+        f'<g transform="translate({16 + 113 * index} 40)"><text class="small" x="{CELL / 2}" y="-10" '
+        f'text-anchor="middle">{kind}</text><rect class="card" width="{CELL}" height="{CELL}"/>'
+        f'<image width="{CELL}" height="{CELL}" href="{inlined(upload)}"/>'
+        f'<rect class="card" y="108" width="{CELL}" height="{CELL}"/>'
+        f'<g transform="translate(0 108)">{pixels(glyph)}</g>'
+        f'<text class="answer" x="{CELL / 2}" y="262" text-anchor="middle">{answer.best.entry.character}</text></g>'
+    )
+
+
+def reach(recognizer: Recognizer) -> None:
+    """Write reach.svg."""
+    columns = "".join(sent(recognizer, index, kind) for index, kind in enumerate(SENT))
+    (REPOSITORY / "docs/images/reach.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 920 324" width="920" height="324">'
+        f"<title>Images as people send them, the glyphs the model sees, and its answers</title><style>{STYLE}</style>"
+        f'<rect width="920" height="324" rx="10" fill="#f6f7fa"/>{columns}</svg>\n',
+        encoding="utf-8",
+    )
+
+
 def main() -> None:
-    """Read the drawings and write the picture."""
+    """Read the drawings and write the pictures."""
     recognizer = load_recognizer(Settings(runtime="onnxruntime"))
+    reach(recognizer)
     glyphs = np.stack([read_glyph(encode(draw(name).rotate(-tilt, fillcolor=255))) for name, _, tilt in SHOWN])
     answers = recognizer.recognize(glyphs, [family for _, family, _ in SHOWN])
     rows = [
