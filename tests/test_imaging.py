@@ -309,7 +309,8 @@ def test_any_picture_gives_a_glyph_or_is_blank(width: int, height: int, mode: st
     try:
         seen = reading(page.convert(mode))
     except ImageError as error:
-        assert error.code == "blank_image"
+        if error.code != "blank_image":
+            raise
         return
     assert seen.glyph.shape == (32, 32)
     assert seen.glyph.max() == 1

@@ -127,9 +127,15 @@ def test_every_baseline_answers_the_same_images(task: Task, tmp_path: Path, monk
 
     monkeypatch.setattr(baselines, "GRID_C", (10.0,))
     monkeypatch.setattr(baselines, "GRID_GAMMA", (0.01, 0.1))
+    numerals = replace(
+        task,
+        train=task.train[task.train.family == "numerals"],
+        validation=task.validation[task.validation.family == "numerals"],
+        test=task.test[task.test.family == "numerals"],
+    )
     made = [
         *baselines.pca_svc(task, tmp_path / "pca", verbose=0),
-        *baselines.cnn_per_family(task, tmp_path / "family", verbose=0),
+        *baselines.cnn_per_family(numerals, tmp_path / "family", verbose=0),
         *baselines.published_network(task, tmp_path / "published", verbose=0, epochs=1, grid=TINY.search),
         *baselines.bottleneck(task, tmp_path / "bottleneck", verbose=0),
     ]
