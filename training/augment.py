@@ -119,7 +119,7 @@ def _frames(glyphs: Batch, matrix: Reals, lattice: Reals) -> tuple[Reals, Reals]
     solid = padded[np.arange(n)[:, None, None], nearest[:, 0], nearest[:, 1]]
     ends = []
     for axis in (2, 1):
-        met = solid.any(axis)
+        met = np.asarray(solid.any(axis))
         first, last = met.argmax(1), met.shape[1] - 1 - met[:, ::-1].argmax(1)
         ends.append(np.stack([around[first], around[last]], 1))
     return ends[0], ends[1]

@@ -67,7 +67,7 @@ def read_file(file: bytes) -> Glyph | None:
 
 
 def _shown(images: Dataset) -> list[int]:
-    return np.linspace(0, len(images) - 1, _SHOWN).astype(int).tolist()
+    return [round(row) for row in np.linspace(0, len(images) - 1, _SHOWN)]
 
 
 def _answers(recognizer: Recognizer, glyphs: list[Glyph | None], images: Dataset) -> np.ndarray:

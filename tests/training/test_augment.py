@@ -81,7 +81,7 @@ def test_reframed_ink_fills_its_frame_whatever_bent_it(glyphs: np.ndarray) -> No
     bent = Augmentation(rotation=20, shear=0.3, elastic=1.5, reframe=True, scale=0, shift=0, stroke=0, blur=0)
     solid = bent(glyphs, np.random.default_rng(3)) > 0.4
     for axis in (1, 2):
-        met = solid.any(axis)
+        met = np.asarray(solid.any(axis))
         first, last = met.argmax(1), 31 - met[:, ::-1].argmax(1)
         assert np.abs(first - 2).max() <= 2
         assert np.abs(last - 29).max() <= 2
