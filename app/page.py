@@ -66,8 +66,11 @@ def _look(image: Image.Image, part: tuple[int, int, int, int]) -> Ink | None:
     """The ink within a part of an image, given as left, top, right, bottom."""
     factor = max(1, -(-max(part[2] - part[0], part[3] - part[1]) // _WORK))
     reduced = luminance(image.reduce(factor, part))
-    light = _light_is_ink(_coarse(reduced))
-    strength = _strength(reduced if light else Image.eval(reduced, lambda level: 255 - level))
+    # Light changes slowly: fewer pixels tell it.
+    few = reduced.reduce(max(1, round(max(reduced.size) / _COARSE)))
+    level, coarse = np.asarray(reduced, np.float32), np.asarray(few, np.float32)
+    light = _light_is_ink(coarse)
+    strength = _strength(level, coarse) if light else _strength(255 - level, 255 - coarse)
     threshold = _threshold(strength)
     noise = _noise(strength)
     if noise > threshold / 6:
@@ -95,11 +98,6 @@ def _look(image: Image.Image, part: tuple[int, int, int, int]) -> Ink | None:
     return Ink(ink, box, light, specks, edges + (lined is not None))
 
 
-def _coarse(image: Image.Image) -> Reals:
-    """The image's levels at the size on which light is sought."""
-    return np.asarray(image.reduce(max(1, round(max(image.size) / _COARSE))), np.float32)
-
-
 def _light_is_ink(level: Reals) -> bool:
     """Whether what departs from the paper, as the image's edge shows it, is lighter than that paper."""
     height, width = level.shape
@@ -120,14 +118,19 @@ def _light_is_ink(level: Reals) -> bool:
     return float(((values - terms @ surface) ** 3).sum()) > 0
 
 
-def _strength(image: Image.Image) -> Pixels:
-    """How much each pixel of light ink stands out above its ground: what is left where narrow things are cut away."""
-    coarse = ndimage.uniform_filter(_coarse(image), 3)  # Smooth, so that the darkest noise does not become the ground.
+def _strength(level: Reals, coarse: Reals) -> Pixels:
+    """How much each pixel of light ink stands out above its ground: what is left where narrow things are cut away.
+
+    Args:
+        level: of the image.
+        coarse: of the same image on fewer pixels, from which the ground is told.
+    """
+    coarse = ndimage.uniform_filter(coarse, 3)  # Smooth, so that the darkest noise does not become the ground.
     window = max(3, round(_WINDOW * min(coarse.shape)) | 1)
     ground = ndimage.maximum_filter(ndimage.minimum_filter(coarse, window), window)
     ground = ndimage.uniform_filter(np.minimum(ground, coarse), max(3, window // 3))
-    under = Image.fromarray(ground).resize(image.size, Image.Resampling.BILINEAR)
-    above: Pixels = np.maximum(np.asarray(image, np.float32) - np.asarray(under), 0).astype(np.uint8)
+    under = Image.fromarray(ground).resize(level.shape[::-1], Image.Resampling.BILINEAR)
+    above: Pixels = np.maximum(level - np.asarray(under), 0).astype(np.uint8)
     return above
 
 
