@@ -280,12 +280,15 @@ def _runner_up(family: str, answers: Answers, row: int) -> str:
 def _thumbnail(file: bytes) -> str:
     image = plain(Image.open(io.BytesIO(file)))
     image.thumbnail((128, 128))
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
-    return base64.b64encode(buffer.getvalue()).decode()
+    return _inlined(image)
 
 
 def _png(glyph: np.ndarray) -> str:
+    return _inlined(Image.fromarray(np.uint8(np.rint(255 * (1 - glyph)))))
+
+
+def _inlined(image: Image.Image) -> str:
+    """The image as a PNG in base64."""
     buffer = io.BytesIO()
-    Image.fromarray(np.uint8(np.rint(255 * (1 - glyph)))).save(buffer, format="PNG")
+    image.save(buffer, format="PNG")
     return base64.b64encode(buffer.getvalue()).decode()
