@@ -162,7 +162,8 @@ def _run_protocol(
         # Who is asked DHCD has not learnt from it.
         others, _ = _others(RECIPES[recipe], None if protocol.needs_dhcd else dhcd, fonts_folder)
         for part in missing:
-            task = replace(protocol.task(nhcd, other, part), more=others)
+            task = protocol.task(nhcd, other, part)
+            task = replace(task, more=protocols.without_copies(others, task.test))
             if per_class is not None:
                 task = protocols.with_few_images(task, per_class)
             folder = work / f"{name}-{part}-{method}"

@@ -66,7 +66,7 @@ def train(
         seed: of the split, the training and the search.
         out: folder of the artifacts, made or overwritten once all is done.
         work: folder for checkpoints, which are removed at the end.
-        more: other writers that the recipe may learn from.
+        more: other writers that the recipe may learn from, but for copies of test images.
         held_of_dhcd: images of DHCD that are not among them, to score.
         say: takes a line of progress.
         verbose: Keras's: 1 for a bar, 2 for a line an epoch.
@@ -76,6 +76,7 @@ def train(
     """
     split = protocols.published(dataset, seed)
     training, validation = dataset[split.train], dataset[split.validation]
+    more = protocols.without_copies(more, dataset[split.test])
     say(f"Training the extractor on {len(training):,} images, {len(validation):,} to validate.")
     checkpoints = work / f"extractor-{dataset.digest[:12]}"
     classifier = extractor.train(

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from sklearn.model_selection import GroupKFold, train_test_split
 
 from training.data import Dataset
+from training.recipe import SourceName
 from training.sources import More, sample
 
 Rows = npt.NDArray[np.intp]
@@ -28,6 +29,8 @@ VALIDATION_SHARE = 0.176
 WRITER_FOLDS = 5
 DHCD_HELD = 0.1
 """Of DHCD, where the rest is learnt."""
+NEAR = 0.95
+"""Correlation of two glyphs from which one may be a copy of the other; one writer's two attempts stay below."""
 DHCD_PER_CLASS = 300
 """Learnt in ``dhcd-nhcd``: about as many images as NHCD has, so that the two directions compare."""
 
@@ -148,6 +151,27 @@ def with_few_images(task: Task, per_class: int) -> Task:
 def _without_copies(dataset: Dataset, train: Rows, validation: Rows, test: Rows) -> Split:
     leaked = np.isin(dataset.content, dataset.content[test])
     return Split(train[~leaked[train]], validation[~leaked[validation]], test)
+
+
+def without_copies(more: More, test: Dataset) -> dict[SourceName, Dataset]:
+    """Other writers without what is, or might be, a copy of a test image."""
+    return {name: images[~near_copies(images, test)] for name, images in more.items()}
+
+
+def near_copies(images: Dataset, test: Dataset) -> npt.NDArray[np.bool_]:
+    """Which of the images correlate with one of a test part by `NEAR` or more, shape (n,)."""
+    sides = [_standardised(part) for part in (images, test)]
+    return np.concatenate(
+        [(sides[0][rows] @ sides[1].T).max(1) >= NEAR for rows in np.array_split(np.arange(len(images)), 64)]
+    )
+
+
+def _standardised(images: Dataset) -> npt.NDArray[np.float32]:
+    """Glyphs as vectors whose inner products are correlations: shape (n, 1024)."""
+    flat = images.glyphs.reshape(len(images), -1)
+    flat = flat - flat.mean(1, keepdims=True)
+    length = np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
+    return np.asarray(flat / length, np.float32)
 
 
 def of_dhcd(dhcd: Dataset) -> tuple[Dataset, Dataset]:

@@ -1,20 +1,23 @@
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from app.bundle import Bundle
 from app.catalogue import CATALOGUE
-from training.data import Dataset
+from training.data import Dataset, concatenate
 from training.protocols import (
     PROTOCOLS,
     WRITER_FOLDS,
     Split,
     hcr_net,
     names_digest,
+    near_copies,
     published,
     with_few_images,
+    without_copies,
     writers,
 )
 
@@ -38,6 +41,20 @@ def test_no_image_and_no_copy_of_one_is_on_two_sides(nhcd: Dataset, split: Calla
     used = len(parts.train) + len(parts.validation) + len(parts.test)
     # At most the two copies that NHCD holds are left out.
     assert len(nhcd) - 2 <= used <= len(nhcd)
+
+
+def test_no_near_copy_of_a_published_test_image_is_learnt(nhcd: Dataset) -> None:
+    split = published(nhcd)
+    learnt, test = nhcd[np.concatenate([split.train, split.validation])], nhcd[split.test]
+    assert not near_copies(learnt, test).any()
+    assert near_copies(test, test).all()
+
+
+def test_other_writers_are_learnt_without_copies_of_test_images(nhcd: Dataset) -> None:
+    first, second = nhcd[:40], nhcd[40:100]
+    faded = replace(second, glyphs=second.glyphs * np.float32(0.8))
+    left = without_copies({"fonts": concatenate([first, faded])}, second)
+    assert left["fonts"].name.tolist() == first.name.tolist()
 
 
 def test_hcr_net_holds_out_the_first_fifth_of_the_names(nhcd: Dataset) -> None:
