@@ -111,7 +111,7 @@ def published_network(
     network = build_published()
     network.compile(
         optimizer=keras.optimizers.RMSprop(1e-3),
-        loss=extractor.smoothed_crossentropy(0.0),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
         jit_compile=False,  # XLA makes these wide convolutions eight times slower on a CPU.
     )
@@ -167,7 +167,7 @@ def _bottleneck(method: str, task: Task, work: Path, say: Say, verbose: int) -> 
     batches = AugmentedBatches([Source.of(task.train)], recipe.augmentation, recipe.batch, SEED)
     network.compile(
         optimizer=extractor.one_cycle(recipe, len(batches)),
-        loss=extractor.smoothed_crossentropy(0.0),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
         jit_compile=extractor.XLA,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,14 @@ from keras import layers
 
 from app.catalogue import JOINT_CLASSES
 from app.framing import SIZE
+from training import distillation
 from training.augment import Augmentation, Batch
 from training.recipe import Recipe
 from training.runs import HISTORY, RunError, read_history
 from training.sources import Labels, Source
 
+Truth = npt.NDArray[np.float32]
+"""Shares of the 58 classes in each image, shape (n, 58)."""
 FEATURES = 512
 XLA = keras.backend.backend() != "torch"
 """Halves the time on CPUs, where "auto" leaves it off; PyTorch's counterpart would need a C compiler."""
@@ -42,6 +45,10 @@ def build(recipe: Recipe) -> keras.Model:
     x = layers.BatchNormalization(momentum=_MOMENTUM)(x)
     x = layers.ReLU(name=FEATURE_LAYER)(x)
     x = layers.Dropout(recipe.dropout)(x)
+    if recipe.cosine:
+        x = layers.UnitNormalization()(x)
+        x = layers.Dense(JOINT_CLASSES, use_bias=False, kernel_constraint=keras.constraints.UnitNorm(axis=0))(x)
+        return keras.Model(glyph, layers.Rescaling(recipe.cosine, name="logits")(x), name="akshar")
     return keras.Model(glyph, layers.Dense(JOINT_CLASSES, name="logits")(x), name="akshar")
 
 
@@ -84,12 +91,14 @@ def freeze(classifier: keras.Model) -> keras.Model:
 class AugmentedBatches(keras.utils.PyDataset):
     """Shuffled, augmented batches, each decided by seed, epoch and index alone, so that a resumed run repeats them."""
 
-    def __init__(self, sources: Sequence[Source], augmentation: Augmentation, batch: int, seed: int) -> None:
+    def __init__(
+        self, sources: Sequence[Source], augmentation: Augmentation, batch: int, seed: int, mixup: float = 0.0
+    ) -> None:
         super().__init__(workers=1)
         self._sources, self._augmentation = sources, augmentation
-        self._batch, self._seed = batch, seed
+        self._batch, self._seed, self._mixup = batch, seed, mixup
         self._glyphs = np.concatenate([source.glyphs for source in sources])
-        self._joint = np.concatenate([source.joint for source in sources])
+        self._truth = one_hot(np.concatenate([source.joint for source in sources]))
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
@@ -104,10 +113,16 @@ class AugmentedBatches(keras.utils.PyDataset):
         # A short last batch would unsettle batch normalisation; the next epoch's shuffle brings its images in.
         return max(1, len(self._order) // self._batch)
 
-    def __getitem__(self, index: int) -> tuple[npt.NDArray[np.float32], Labels]:
+    def __getitem__(self, index: int) -> tuple[npt.NDArray[np.float32], Truth]:
         rows = self._order[index * self._batch : (index + 1) * self._batch]
         rng = np.random.default_rng([self._seed, self._epoch, index])
-        return self._augmentation(self._glyphs[rows], rng)[..., None], self._joint[rows]
+        glyphs, truth = self._augmentation(self._glyphs[rows], rng), self._truth[rows]
+        if self._mixup:
+            share = rng.beta(self._mixup, self._mixup, len(rows)).astype(np.float32)[:, None]
+            others = rng.permutation(len(rows))
+            glyphs = glyphs * share[..., None] + glyphs[others] * (1 - share[..., None])
+            truth = truth * share + truth[others] * (1 - share)
+        return glyphs[..., None], truth
 
 
 def train(
@@ -118,7 +133,7 @@ def train(
     folder: Path,
     verbose: int = 1,
 ) -> keras.Model:
-    """Train the classifier of a recipe; see `fit`.
+    """Train the classifier of a recipe, after its teachers, if it has any; see `fit`.
 
     Args:
         training: what is learnt in each epoch.
@@ -129,16 +144,25 @@ def train(
         verbose: Keras's: 1 for a bar, 2 for a line an epoch, 0 for silence.
     """
     claim(folder, {"recipe": asdict(recipe), "seed": seed})
+    alone = replace(recipe, teachers=0)
+    teachers = [
+        train(training, validation, alone, 100 * seed + number, folder / f"teacher-{number}", verbose)
+        for number in range(1, recipe.teachers + 1)
+    ]
     keras.utils.set_random_seed(seed)
-    batches = AugmentedBatches(training, recipe.augmentation, recipe.batch, seed)
-    classifier = build(recipe)
-    classifier.compile(
+    batches = AugmentedBatches(training, recipe.augmentation, recipe.batch, seed, recipe.mixup)
+    classifier = learner = build(recipe)
+    loss = crossentropy(recipe)
+    if teachers:
+        learner, loss = distillation.taught_by(classifier, teachers), distillation.distilled(loss)
+    learner.compile(
         optimizer=one_cycle(recipe, len(batches)),
-        loss=smoothed_crossentropy(recipe.label_smoothing),
-        metrics=["accuracy"],
+        loss=loss,
+        metrics=[distillation.accuracy if teachers else "accuracy"],
         jit_compile=XLA,
     )
-    return fit(classifier, batches, validation, recipe.epochs, folder, verbose)
+    best = fit(learner, batches, validation, recipe.epochs, folder, verbose)
+    return best.get_layer(classifier.name) if teachers else best
 
 
 def fit(
@@ -158,7 +182,7 @@ def fit(
     history, best = folder / HISTORY, folder / "best.keras"
     classifier.fit(
         batches,
-        validation_data=(validation[0][..., None], validation[1]),
+        validation_data=(validation[0][..., None], one_hot(validation[1])),
         validation_batch_size=512,
         epochs=epochs,
         verbose=verbose,
@@ -199,19 +223,31 @@ def one_cycle(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimize
         warmup_target=recipe.learning_rate,
         warmup_steps=warmup,
     )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay)
+    average = {"use_ema": True, "ema_momentum": recipe.average, "ema_overwrite_frequency": steps_per_epoch}
+    optimizer = keras.optimizers.AdamW(
+        schedule, weight_decay=recipe.weight_decay, **(average if recipe.average else {})
+    )
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     return optimizer
 
 
-def smoothed_crossentropy(smoothing: float) -> Callable[..., keras.KerasTensor]:
-    """Cross-entropy of joint logits against integer labels, smoothed as Keras can for one-hot labels only."""
-    crossentropy = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
+def crossentropy(recipe: Recipe) -> Callable[..., keras.KerasTensor]:
+    """Of labels (n, 58) and logits, from which the right class's have the margin taken."""
+    plain: Callable[..., keras.KerasTensor] = keras.losses.CategoricalCrossentropy(
+        from_logits=True, label_smoothing=recipe.label_smoothing
+    )
+    if not recipe.margin:
+        return plain
 
     def loss(truth: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:
-        return crossentropy(keras.ops.one_hot(keras.ops.cast(keras.ops.ravel(truth), "int32"), JOINT_CLASSES), logits)
+        return plain(truth, logits - recipe.margin * recipe.cosine * truth)
 
     return loss
+
+
+def one_hot(joint: Labels) -> Truth:
+    """Joint indices (n,) as shares of the classes (n, 58)."""
+    return np.eye(JOINT_CLASSES, dtype=np.float32)[joint]
 
 
 def _least_loss(history: Path) -> float | None:

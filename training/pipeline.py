@@ -40,7 +40,7 @@ from training.extractor import FEATURES
 from training.heads import FittedHead, describe_svc, fit_head
 from training.recipe import Recipe
 from training.runs import HISTORY, Run
-from training.sources import More, for_heads, to_learn
+from training.sources import More, for_heads, learn_more, to_learn
 
 _LIBRARIES = ("akshar", "numpy", "scikit-learn", "joblib", "pillow", "keras", "onnxruntime")
 
@@ -75,7 +75,7 @@ def train(
         The manifest, its scores on the test part included.
     """
     split = protocols.published(dataset, seed)
-    training, validation = dataset[split.train], dataset[split.validation]
+    training, validation = learn_more(dataset[split.train], dataset[split.validation], recipe.validation)
     more = protocols.without_copies(more, dataset[split.test])
     say(f"Training the extractor on {len(training):,} images, {len(validation):,} to validate.")
     checkpoints = work / f"extractor-{dataset.digest[:12]}"
@@ -104,7 +104,8 @@ def train(
         heads[family] = fit_head(learnt, held, recipe.search, seed)
         joblib.dump(heads[family].svc, staging / _head_file(family), compress=3)
 
-    manifest = _manifest(dataset, name, more, recipe, seed, split, staging, heads)
+    sizes = len(training), len(validation)
+    manifest = _manifest(dataset, name, more, recipe, seed, split, sizes, staging, heads)
     _write(manifest, staging)
     bundle = load_bundle(staging)
     recognizer = Recognizer(bundle, load_extractor(bundle, "onnxruntime"))
@@ -140,6 +141,7 @@ def _manifest(
     recipe: Recipe,
     seed: int,
     split: protocols.Split,
+    sizes: tuple[int, int],
     folder: Path,
     heads: dict[str, FittedHead],
 ) -> Manifest:
@@ -172,7 +174,7 @@ def _manifest(
         split=SplitEntry(
             protocol="published",
             seed=seed,
-            sizes={part: len(rows) for part, rows in vars(split).items()},
+            sizes={"train": sizes[0], "validation": sizes[1], "test": len(split.test)},
             test_names=protocols.names_digest(dataset, split.test),
         ),
         recipe={**asdict(recipe), "backend": backend},
