@@ -6,7 +6,7 @@ Written against Keras 3 alone: ``KERAS_BACKEND`` chooses TensorFlow, JAX or PyTo
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -91,12 +91,10 @@ def freeze(classifier: keras.Model) -> keras.Model:
 class AugmentedBatches(keras.utils.PyDataset):
     """Shuffled, augmented batches, each decided by seed, epoch and index alone, so that a resumed run repeats them."""
 
-    def __init__(
-        self, sources: Sequence[Source], augmentation: Augmentation, batch: int, seed: int, mixup: float = 0.0
-    ) -> None:
+    def __init__(self, sources: Sequence[Source], augmentation: Augmentation, batch: int, seed: int) -> None:
         super().__init__(workers=1)
         self._sources, self._augmentation = sources, augmentation
-        self._batch, self._seed, self._mixup = batch, seed, mixup
+        self._batch, self._seed = batch, seed
         self._glyphs = np.concatenate([source.glyphs for source in sources])
         self._truth = one_hot(np.concatenate([source.joint for source in sources]))
         self.start_epoch(0)
@@ -116,13 +114,7 @@ class AugmentedBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[npt.NDArray[np.float32], Truth]:
         rows = self._order[index * self._batch : (index + 1) * self._batch]
         rng = np.random.default_rng([self._seed, self._epoch, index])
-        glyphs, truth = self._augmentation(self._glyphs[rows], rng), self._truth[rows]
-        if self._mixup:
-            share = rng.beta(self._mixup, self._mixup, len(rows)).astype(np.float32)[:, None]
-            others = rng.permutation(len(rows))
-            glyphs = glyphs * share[..., None] + glyphs[others] * (1 - share[..., None])
-            truth = truth * share + truth[others] * (1 - share)
-        return glyphs[..., None], truth
+        return self._augmentation(self._glyphs[rows], rng)[..., None], self._truth[rows]
 
 
 def train(
@@ -150,9 +142,9 @@ def train(
         for number in range(1, recipe.teachers + 1)
     ]
     keras.utils.set_random_seed(seed)
-    batches = AugmentedBatches(training, recipe.augmentation, recipe.batch, seed, recipe.mixup)
+    batches = AugmentedBatches(training, recipe.augmentation, recipe.batch, seed)
     classifier = learner = build(recipe)
-    loss = crossentropy(recipe)
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing)
     if teachers:
         learner, loss = distillation.taught_by(classifier, teachers), distillation.distilled(loss)
     learner.compile(
@@ -229,20 +221,6 @@ def one_cycle(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimize
     )
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     return optimizer
-
-
-def crossentropy(recipe: Recipe) -> Callable[..., keras.KerasTensor]:
-    """Of labels (n, 58) and logits, from which the right class's have the margin taken."""
-    plain: Callable[..., keras.KerasTensor] = keras.losses.CategoricalCrossentropy(
-        from_logits=True, label_smoothing=recipe.label_smoothing
-    )
-    if not recipe.margin:
-        return plain
-
-    def loss(truth: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:
-        return plain(truth, logits - recipe.margin * recipe.cosine * truth)
-
-    return loss
 
 
 def one_hot(joint: Labels) -> Truth:

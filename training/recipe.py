@@ -55,9 +55,7 @@ class Recipe:
         weight_decay: decoupled (AdamW), not on normalisation or biases.
         label_smoothing: share of the target spread over all classes.
         dropout: before the last layer.
-        mixup: of Beta(mixup, mixup), from which the share of one glyph in a mixture of two is drawn; 0: none is mixed.
         cosine: scale of logits that are cosines of features and classes; 0: they are inner products.
-        margin: by which the right class's cosine has to win.
         average: momentum of the average of weights that replaces them after each epoch; 0: none does.
         teachers: networks like this one that are trained first, of whose answers it learns.
         augmentation: its strengths.
@@ -75,9 +73,7 @@ class Recipe:
     weight_decay: float = 2e-2
     label_smoothing: float = 0.1
     dropout: float = 0.5
-    mixup: float = 0.0
     cosine: float = 0.0
-    margin: float = 0.0
     average: float = 0.0
     teachers: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)

@@ -77,17 +77,6 @@ def test_rotation_turns_by_up_to_its_degrees() -> None:
     assert -15 > degrees.min() > -22
 
 
-def test_reframed_ink_fills_its_frame_whatever_bent_it(glyphs: np.ndarray) -> None:
-    bent = Augmentation(rotation=20, shear=0.3, elastic=1.5, reframe=True, scale=0, shift=0, stroke=0, blur=0)
-    solid = bent(glyphs, np.random.default_rng(3)) > 0.4
-    for axis in (1, 2):
-        met = np.asarray(solid.any(axis))
-        first, last = met.argmax(1), 31 - met[:, ::-1].argmax(1)
-        assert np.abs(first - 2).max() <= 2
-        assert np.abs(last - 29).max() <= 2
-        assert np.abs(first - 2).mean() < 0.5
-
-
 def test_strokes_grow_by_as_much_as_is_asked() -> None:
     bar = np.zeros((32, 32), np.float32)
     bar[13:18, 4:28] = 1
