@@ -67,6 +67,7 @@ def train(
     data: Data,
     out: Artifacts = REPOSITORY / "artifacts",
     work: Work = Path(".training"),
+    recipe: Annotated[RecipeName, typer.Option(help="`first` needs no other data than these.")] = "full",
     seed: Annotated[int, typer.Option(help="Of the split, the training and the search.")] = 1,
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     dhcd: DhcdOption = None,
@@ -79,10 +80,10 @@ def train(
     dataset = _read(data)
     if missing := [family for family in CATALOGUE if family not in dataset.family]:
         _fail(f"{data}: has no {' and no '.join(missing)}; a training needs all families.")
-    recipe = Recipe() if epochs is None else Recipe(epochs=epochs)
+    chosen = RECIPES[recipe] if epochs is None else replace(RECIPES[recipe], epochs=epochs)
     with _told(cluster):
-        others, held = _others(recipe, dhcd or data.parent / DHCD, fonts_folder)
-        manifest = pipeline.train(dataset, data.name, recipe, seed, out, work, others, held, _console.print, _bar())
+        others, held = _others(chosen, dhcd or data.parent / DHCD, fonts_folder)
+        manifest = pipeline.train(dataset, data.name, chosen, seed, out, work, others, held, _console.print, _bar())
     _console.print(_table(manifest.model_dump()["scores"]))
     _console.print(f"{manifest.model_version} written to {out} in {(time.monotonic() - started) / 60:.1f} minutes.")
 

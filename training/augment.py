@@ -37,9 +37,9 @@ class Augmentation:
     shift: float = 2.0
     elastic: float = 1.3
     stroke: float = 0.5
-    grow: float = 1.0
+    grow: float = 2.0
     shrink: float = 1.0
-    blur: float = 0.1
+    blur: float = 0.25
 
     def __call__(self, glyphs: Batch, rng: np.random.Generator) -> Batch:
         """Augment a batch: shape (n, 32, 32) in and out."""

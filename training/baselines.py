@@ -27,7 +27,7 @@ from training.experiment import answer_by_heads, describe
 from training.export import keras_features
 from training.extractor import AugmentedBatches, claim, fit
 from training.protocols import Task
-from training.recipe import RECIPES, Search
+from training.recipe import FIRST, Search
 from training.runs import HISTORY, Answers, Run, read_history
 from training.scoring import masked_softmax
 from training.search import grid_search
@@ -64,8 +64,8 @@ def pca_svc(task: Task, work: Path, say: Say = print, verbose: int = 1) -> list[
 
 
 def cnn_per_family(task: Task, work: Path, say: Say = print, verbose: int = 1) -> list[Run]:
-    """A network for each family alone, from scratch, by the quick recipe; its softmax answers."""
-    recipe, answers = RECIPES["quick"], {}
+    """A network for each family alone, from scratch, by the first recipe; its softmax answers."""
+    recipe, answers = FIRST, {}
     for family in task.test.families:
         say(f"Training a network on the {family} alone.")
         train, validation, test = (_family(part, family) for part in (task.train, task.validation, task.test))
@@ -96,7 +96,7 @@ def published_network(
         say: takes a line of progress.
         verbose: Keras's.
         epochs: of the articles' 150, the epoch of least validation loss is kept either way.
-        grid: of the heads; by default the full recipe's.
+        grid: of the heads; by default all of it.
     """
     recipe = {
         "network": "published",
@@ -117,7 +117,7 @@ def published_network(
     )
     batches = AugmentedBatches([Source.of(task.train)], PUBLISHED_AUGMENTATION, PUBLISHED_BATCH, SEED)
     network = fit(network, batches, (task.validation.glyphs, task.validation.joint), epochs, work, verbose)
-    answers, chosen = answer_by_heads(network, task, grid or RECIPES["full"].search, SEED, say)
+    answers, chosen = answer_by_heads(network, task, grid or Search(), SEED, say)
     details = {"parameters": network.count_params(), "heads": chosen}
     return [_run("published-network", recipe, task, answers, details, read_history(work / HISTORY))]
 
@@ -140,7 +140,7 @@ def build_published() -> keras.Model:
 
 
 def bottleneck(task: Task, work: Path, say: Say = print, verbose: int = 1) -> list[Run]:
-    """The quick network squeezed through two numbers before its last layer: all classes, and the vowels alone.
+    """The first recipe's network squeezed through two numbers before its last layer: all classes, and the vowels alone.
 
     ``details["plane"]`` holds the two numbers of each test image, in the order of the answers.
     """
@@ -157,7 +157,7 @@ def bottleneck(task: Task, work: Path, say: Say = print, verbose: int = 1) -> li
 
 
 def _bottleneck(method: str, task: Task, work: Path, say: Say, verbose: int) -> Run:
-    recipe = replace(RECIPES["quick"], label_smoothing=0.0)
+    recipe = replace(FIRST, label_smoothing=0.0)
     say(f"Training a network with a bottleneck of two on {len(task.train):,} images.")
     claim(work, {"recipe": asdict(recipe), "seed": SEED, "bottleneck": 2})
     keras.utils.set_random_seed(SEED)

@@ -20,7 +20,7 @@ from training.data import Dataset
 from training.experiment import describe
 from training.export import keras_features
 from training.protocols import Task
-from training.recipe import RECIPES, Recipe
+from training.recipe import FIRST, Recipe
 from training.runs import HISTORY, Answers, Run, read_history
 from training.search import grid_search
 from training.sources import Source, sample
@@ -37,7 +37,7 @@ def without_vowels(
     work: Path,
     say: Callable[[str], None] = print,
     verbose: int = 1,
-    recipe: Recipe = RECIPES["quick"],
+    recipe: Recipe = FIRST,
     shots: tuple[int, ...] = SHOTS,
     draws: int = DRAWS,
 ) -> list[Run]:

@@ -121,7 +121,7 @@ def learning_curves(runs: Sequence[Run]) -> Figure:
 
 
 def images_per_class(runs: Sequence[Run]) -> Figure:
-    """Accuracy by family against the images of a class that the quick recipe learnt from."""
+    """Accuracy by family against the images of a class that the first recipe learnt from."""
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
     found = tables.by_images_per_class(runs)

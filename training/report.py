@@ -78,8 +78,9 @@ PROTOCOLS_TEXTS: Final = (
         "data set, asked another, images of people, pens and scanners that the models never saw."
     ).format(*tables.HCR_NET),
     (
-        "quick is a smaller network and fewer epochs (training/recipe.py); full is what ships, and has one run, the "
-        "shipped one. joint is one SVC over all 58 classes, no family given. macro-F1 is the mean of the parts."
+        "first learns from the protocol's own images alone; quick and full (training/recipe.py) learn from other "
+        "writers, too (never from the side that is asked). full is what ships, and has one run, the shipped one. joint "
+        "is one SVC over all 58 classes, no family given. macro-F1 is the mean of the parts."
     ),
 )
 DEGRADED_TEXT: Final = (
@@ -137,7 +138,7 @@ def sections(runs: Sequence[Run], dataset: Dataset | None) -> list[Section]:
         )
         parts.append(Section("planes", "In two dimensions", (text,), plots=[plots.svg(plots.planes(runs))]))
     if len(found := tables.by_images_per_class(runs)) > 1:
-        text = f"The quick recipe, learnt from {', '.join(map(str, found))} images of each class."
+        text = f"The first recipe, learnt from {', '.join(map(str, found))} images of each class."
         plot = plots.svg(plots.images_per_class(runs))
         parts.append(Section("images", "Accuracy against images per class", (text,), plots=[plot]))
     if any(len(run.history) > 1 for run in runs):
@@ -212,15 +213,12 @@ def results_page(runs: Sequence[Run]) -> str:
 
 def readme(text: str, runs: Sequence[Run]) -> str:
     """The README with what stands between its marks replaced by what the runs say."""
-    quick = [run for (_, method), members in tables.groups(runs).items() if method == "quick" for run in members]
     section = _render(
         "readme.md",
         label_bug=LABEL_BUG,
         readers=tables.readers(runs).markdown(),
         protocols=tables.short_protocols(runs).markdown(),
-        trainings=len(quick),
-        seeds=", ".join(run.part for run in quick if run.protocol == "published"),
-        folds=", ".join(run.part for run in quick if run.protocol == "writers"),
+        trainings=sum(run.method in tables.SERVE_PROTOCOLS for run in runs),
         hcr_net=" / ".join(f"{value:.2f}" for value in tables.HCR_NET),
         planes=any(run.method == "bottleneck" for run in runs),
         shots=", ".join(map(str, tables.few_images(runs))),

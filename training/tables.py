@@ -11,11 +11,13 @@ import numpy as np
 
 from app.catalogue import CATALOGUE, JOINT_CLASSES
 from training import scoring
+from training.recipe import RECIPES
 from training.runs import Run
 
 FAMILIES: Final = tuple(CATALOGUE)
 CHARACTERS: Final = {(family, c.class_id): c.character for family, classes in CATALOGUE.items() for c in classes}
 
+SERVE_PROTOCOLS: Final = ("first", "quick")
 SHIPPED: Final = ("published", "1", "full")
 """Protocol, part and method of the run that is the shipped models'."""
 
@@ -31,9 +33,11 @@ HCR_NET: Final = (99.79, 98.26, 93.56)
 READERS: Final = {
     "tesseract": "Tesseract 5, Devanagari, single character",
     "pca-svc": "PCA, 24 axes, and SVC",
-    "cnn-per-family": "a CNN per family, from scratch (quick recipe)",
+    "cnn-per-family": "a CNN per family, from scratch (first recipe)",
     "published-network softmax": "the published network, softmax masked to the family",
     "published-network": "the published network, popped and frozen, SVC",
+    "first softmax": "Akshar's first recipe, softmax masked to the family",
+    "first": "Akshar's first recipe, SVC",
     "quick softmax": "Akshar's quick recipe, softmax masked to the family",
     "quick": "Akshar's quick recipe, SVC",
     "full": "**Akshar as it ships**",
@@ -103,26 +107,27 @@ def readers(runs: Sequence[Run]) -> Table:
     return Table(("reader", *FAMILIES, "theirs, on their images"), rows)
 
 
-def short_protocols(runs: Sequence[Run], method: str = "quick") -> Table:
-    """`protocols` without counts and intervals, of one recipe."""
+def short_protocols(runs: Sequence[Run]) -> Table:
+    """`protocols` without counts and intervals, of the recipes that many trainings are for."""
     rows = []
     for (protocol, recipe), members in groups(runs).items():
-        if recipe == method:
+        if recipe in SERVE_PROTOCOLS:
             summary = scoring.summary([run.scores for run in members])
             cells = (percent(summary[f]["accuracy"]) if f in summary else "" for f in (*FAMILIES, "joint"))
-            rows.append((f"`{protocol}`", *cells))
-    return Table(("protocol", *FAMILIES, "joint"), rows)
+            rows.append((f"`{protocol}`", recipe, *cells))
+    return Table(("protocol", "recipe", *FAMILIES, "joint"), rows)
 
 
 def groups(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:
     """Runs of the recipes by protocol and method, each direction of ``cross`` alone."""
     found: dict[tuple[str, str], list[Run]] = defaultdict(list)
     for run in runs:
-        if run.method in ("quick", "full"):
+        if run.method in RECIPES:
             name = f"cross {run.part}" if run.protocol == "cross" else run.protocol
             found[name, run.method].append(run)
+    names = tuple(RECIPES)
     order = ("published", "hcr-net", "writers", "cross nhcd-dhcd", "cross dhcd-nhcd", "dhcd")
-    return {key: found[key] for key in sorted(found, key=lambda key: (order.index(key[0]), key[1]))}
+    return {key: found[key] for key in sorted(found, key=lambda key: (order.index(key[0]), names.index(key[1])))}
 
 
 def protocols(runs: Sequence[Run]) -> Table:
@@ -224,12 +229,12 @@ def trials(results: Sequence[dict[str, Any]]) -> Table:
 
 
 def by_images_per_class(runs: Sequence[Run]) -> dict[int, dict[str, dict[str, Any]]]:
-    """Scores on the published test part, seed 1, by how many images of each class the quick recipe learnt from."""
+    """Scores on the published test part, seed 1, by how many images of each class the first recipe learnt from."""
     found = {}
     for run in runs:
         if (run.protocol, run.part) == ("published", "1") and run.recipe.get("per_class"):
             found[run.recipe["per_class"]] = run.scores
-        elif (run.protocol, run.part, run.method) == ("published", "1", "quick"):
+        elif (run.protocol, run.part, run.method) == ("published", "1", "first"):
             images = run.data["train"]["images"] + run.data["validation"]["images"]
             found[round(images / JOINT_CLASSES)] = run.scores
     return dict(sorted(found.items()))

@@ -13,7 +13,7 @@ from training import recipe, runs
 from training.__main__ import main
 from training.data import Dataset
 from training.protocols import PROTOCOLS, Task
-from training.recipe import RECIPES, Recipe, Search
+from training.recipe import FIRST, RECIPES, Search
 from training.sources import sample
 
 pytestmark = [
@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
 ]
 
-TINY = Recipe(channels=(4, 6, 8), epochs=2, batch=64, search=Search(c=(10.0,), gamma=(1.0,)))
+TINY = replace(FIRST, channels=(4, 6, 8), epochs=2, batch=64, search=Search(c=(10.0,), gamma=(1.0,)))
 TOLERANCE = 0.01
 """Of accuracy: what one seed may give on one machine in two trainings, one of them interrupted."""
 

@@ -16,7 +16,7 @@ pytestmark = [
 def small_recipe(**changes: Any) -> Any:
     from training.recipe import Recipe
 
-    return Recipe(**{"channels": (4, 6, 8), "epochs": 2, "batch": 32, "augmentation": Augmentation(), **changes})
+    return Recipe(**{"channels": (4, 6, 8), "epochs": 2, "batch": 32, **changes})
 
 
 def patterns(n: int = 128) -> tuple[np.ndarray, np.ndarray]:
@@ -28,21 +28,13 @@ def patterns(n: int = 128) -> tuple[np.ndarray, np.ndarray]:
     return glyphs, labels.astype(np.int64)
 
 
-def test_the_full_network_has_as_many_parameters_as_its_recipe_says() -> None:
+@pytest.mark.parametrize(("name", "parameters"), [("first", 628_554), ("full", 1_261_984)])
+def test_a_network_has_as_many_parameters_as_its_recipe_says(name: Any, parameters: int) -> None:
     from training.extractor import build
-    from training.recipe import Recipe
+    from training.recipe import RECIPES
 
-    network = build(Recipe())
-    assert network.count_params() == 980_498
-    assert network.output_shape == (None, 58)
-
-
-def test_a_residual_network_stays_within_its_weights() -> None:
-    from training.extractor import build
-    from training.recipe import Recipe
-
-    network = build(Recipe(network="residual", channels=(32, 64, 128)))
-    assert network.count_params() == 1_262_042 <= 1_500_000
+    network = build(RECIPES[name])
+    assert network.count_params() == parameters <= 1_500_000
     assert network.output_shape == (None, 58)
 
 

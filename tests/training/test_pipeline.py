@@ -34,7 +34,18 @@ def slice_of_nhcd(nhcd_zip: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 def test_a_whole_training_on_a_real_slice(slice_of_nhcd: Path, tmp_path: Path) -> None:
     """Data to artifacts, as `make train` runs it, in seconds; then the artifacts are loaded and scored."""
     out, work = tmp_path / "artifacts", tmp_path / "work"
-    options = ["--epochs", "1", "--data", str(slice_of_nhcd), "--out", str(out), "--work", str(work)]
+    options = [
+        "--recipe",
+        "first",
+        "--epochs",
+        "1",
+        "--data",
+        str(slice_of_nhcd),
+        "--out",
+        str(out),
+        "--work",
+        str(work),
+    ]
     trained = subprocess.run(
         [sys.executable, "-m", "training", "train", *options],
         capture_output=True,

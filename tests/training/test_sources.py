@@ -11,7 +11,7 @@ from app.catalogue import CATALOGUE
 from training.data import Dataset, DatasetError
 from training.fonts import read_fonts
 from training.protocols import of_dhcd
-from training.recipe import Recipe, Share, changed
+from training.recipe import FIRST, Recipe, Share, changed
 from training.sources import Source, for_heads, learn_more, sample, to_learn
 
 
@@ -44,7 +44,7 @@ def test_a_recipe_takes_its_share_of_what_is_at_hand() -> None:
     own, other = labelled({1: 5}), labelled({1: 50, 2: 50})
     recipe = Recipe(more={"dhcd": Share(per_epoch=20, in_heads=3), "fonts": Share(per_epoch=4)})
     assert [len(s.draw(np.random.default_rng(0))) for s in to_learn(own, {"dhcd": other}, recipe)] == [5, 40]
-    assert len(to_learn(own, {"dhcd": other}, Recipe())) == 1
+    assert len(to_learn(own, {"dhcd": other}, FIRST)) == 1
     heads = for_heads(own, {"dhcd": other, "fonts": other}, recipe, seed=1)
     assert len(heads) == 5 + 2 * 3
     assert heads.name[:5].tolist() == own.name.tolist()
@@ -89,9 +89,9 @@ def test_a_folder_without_devanagari_is_refused(tmp_path: Path) -> None:
 
 
 def test_recipes_change_by_dotted_names() -> None:
-    tried = changed(Recipe(), {"epochs": 3, "augmentation.grow": 1.5, "more.dhcd.per_epoch": 40, "channels": [8, 8, 8]})
+    tried = changed(FIRST, {"epochs": 3, "augmentation.grow": 1.5, "more.dhcd.per_epoch": 40, "channels": [8, 8, 8]})
     assert (tried.epochs, tried.augmentation.grow, tried.channels) == (3, 1.5, (8, 8, 8))
     assert tried.more == {"dhcd": Share(40)}
     for wrong in ({"epoch": 3}, {"epochs": "many"}, {"more.others.per_epoch": 1}, {"augmentation.shrunk": 1}):
         with pytest.raises(ValueError, match=r"no epoch|epochs|others|shrunk"):
-            changed(Recipe(), wrong)
+            changed(FIRST, wrong)

@@ -10,7 +10,7 @@ import pytest
 from training import protocols
 from training.data import Dataset
 from training.degradations import DEGRADATIONS
-from training.recipe import Recipe, Search, Share
+from training.recipe import FIRST, Search, Share
 from training.sources import sample
 
 pytestmark = [
@@ -31,7 +31,8 @@ def test_a_trial_is_scored_without_the_test_part(
     test = protocols.published(own, trial.SEED).test
     own.glyphs[test] = np.nan
     other = replace(own, glyphs=np.nan_to_num(own.glyphs, nan=0.5))[own.family != "vowels"]
-    recipe = Recipe(
+    recipe = replace(
+        FIRST,
         channels=(4, 6, 8),
         epochs=1,
         batch=64,
