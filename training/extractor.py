@@ -215,10 +215,7 @@ def one_cycle(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimize
         warmup_target=recipe.learning_rate,
         warmup_steps=warmup,
     )
-    average = {"use_ema": True, "ema_momentum": recipe.average, "ema_overwrite_frequency": steps_per_epoch}
-    optimizer = keras.optimizers.AdamW(
-        schedule, weight_decay=recipe.weight_decay, **(average if recipe.average else {})
-    )
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     return optimizer
 

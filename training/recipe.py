@@ -56,7 +56,6 @@ class Recipe:
         label_smoothing: share of the target spread over all classes.
         dropout: before the last layer.
         cosine: scale of logits that are cosines of features and classes; 0: they are inner products.
-        average: momentum of the average of weights that replaces them after each epoch; 0: none does.
         teachers: networks like this one that are trained first, of whose answers it learns.
         augmentation: its strengths.
         more: other writers beside the task's own, where they are at hand.
@@ -74,7 +73,6 @@ class Recipe:
     label_smoothing: float = 0.1
     dropout: float = 0.5
     cosine: float = 16.0
-    average: float = 0.0
     teachers: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
     more: dict[SourceName, Share] = field(default_factory=lambda: {"dhcd": Share(100, 150), "fonts": Share(15, 15)})
