@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from keras import layers
 
 from app.catalogue import JOINT_CLASSES
 from app.framing import SIZE
-from training import distillation
 from training.augment import Augmentation, Batch
 from training.recipe import Recipe
 from training.runs import HISTORY, RunError, read_history
@@ -125,7 +124,7 @@ def train(
     folder: Path,
     verbose: int = 1,
 ) -> keras.Model:
-    """Train the classifier of a recipe, after its teachers, if it has any; see `fit`.
+    """Train the classifier of a recipe; see `fit`.
 
     Args:
         training: what is learnt in each epoch.
@@ -136,25 +135,16 @@ def train(
         verbose: Keras's: 1 for a bar, 2 for a line an epoch, 0 for silence.
     """
     claim(folder, {"recipe": asdict(recipe), "seed": seed})
-    alone = replace(recipe, teachers=0)
-    teachers = [
-        train(training, validation, alone, 100 * seed + number, folder / f"teacher-{number}", verbose)
-        for number in range(1, recipe.teachers + 1)
-    ]
     keras.utils.set_random_seed(seed)
     batches = AugmentedBatches(training, recipe.augmentation, recipe.batch, seed)
-    classifier = learner = build(recipe)
-    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing)
-    if teachers:
-        learner, loss = distillation.taught_by(classifier, teachers), distillation.distilled(loss)
-    learner.compile(
+    classifier = build(recipe)
+    classifier.compile(
         optimizer=one_cycle(recipe, len(batches)),
-        loss=loss,
-        metrics=[distillation.accuracy if teachers else "accuracy"],
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing),
+        metrics=["accuracy"],
         jit_compile=XLA,
     )
-    best = fit(learner, batches, validation, recipe.epochs, folder, verbose)
-    return best.get_layer(classifier.name) if teachers else best
+    return fit(classifier, batches, validation, recipe.epochs, folder, verbose)
 
 
 def fit(

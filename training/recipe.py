@@ -1,4 +1,4 @@
-"""What decides a training beside data and seed; two recipes have names."""
+"""What decides a training beside data and seed; three recipes have names."""
 
 from __future__ import annotations
 
@@ -56,7 +56,6 @@ class Recipe:
         label_smoothing: share of the target spread over all classes.
         dropout: before the last layer.
         cosine: scale of logits that are cosines of features and classes; 0: they are inner products.
-        teachers: networks like this one that are trained first, of whose answers it learns.
         augmentation: its strengths.
         more: other writers beside the task's own, where they are at hand.
         search: of the heads.
@@ -73,7 +72,6 @@ class Recipe:
     label_smoothing: float = 0.1
     dropout: float = 0.5
     cosine: float = 16.0
-    teachers: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
     more: dict[SourceName, Share] = field(default_factory=lambda: {"dhcd": Share(100, 150), "fonts": Share(15, 15)})
     search: Search = field(default_factory=Search)
@@ -109,7 +107,7 @@ FIRST = Recipe(
     more={},
     search=Search(c=(10.0,), gamma=(0.5, 1.0, 2.0)),
 )
-RECIPES: dict[RecipeName, Recipe] = {"first": FIRST, "quick": Recipe(epochs=24), "full": Recipe()}
+RECIPES: dict[RecipeName, Recipe] = {"first": FIRST, "quick": Recipe(epochs=30), "full": Recipe()}
 """``full`` ships; ``quick`` serves the protocols' many trainings. ``first`` learns from its task's own images alone:
 the others are measured against it, and baselines vary it."""
 
