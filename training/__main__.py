@@ -276,12 +276,7 @@ def degrade(
         manifest, recognizer = read_manifest(artifacts), load_recognizer(Settings(artifacts=artifacts))
     dataset = _read(data)
     split = protocols.published(dataset, manifest.split.seed)
-    held = dataset[split.test]
-    if part == "validation":
-        _, held = sources.learn_more(
-            dataset[split.train], dataset[split.validation], manifest.recipe.get("validation", 1.0)
-        )
-    images = sources.sample(held, per_class, seed=1)
+    images = sources.sample(dataset[getattr(split, part)], per_class, seed=1)
     run = robustness.measure(recognizer, manifest, images, _console.print)
     table = tables.degraded(run)
     shown = Table(*table.header)

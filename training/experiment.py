@@ -21,7 +21,7 @@ from training.heads import FittedHead, fit_head
 from training.protocols import Task
 from training.recipe import Recipe, Search, for_few_images
 from training.runs import HISTORY, Answers, Run, read_history
-from training.sources import for_heads, learn_more, to_learn
+from training.sources import for_heads, to_learn
 
 
 def train_and_answer(
@@ -51,8 +51,6 @@ def train_and_answer(
     started = time.monotonic()
     seed = int(part) if part.isdigit() else 1
     recipe = for_few_images(recipe, len(task.train))
-    train, validation = learn_more(task.train, task.validation, recipe.validation)
-    task = replace(task, train=train, validation=validation)
     say(f"{protocol} {part}, {method}: {len(task.train):,} images to learn, {len(task.validation):,} to validate.")
     classifier = extractor.train(
         to_learn(task.train, task.more, recipe),

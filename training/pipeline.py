@@ -40,7 +40,7 @@ from training.extractor import FEATURES
 from training.heads import FittedHead, describe_svc, fit_head
 from training.recipe import Recipe
 from training.runs import HISTORY, Run
-from training.sources import More, for_heads, learn_more, to_learn
+from training.sources import More, for_heads, to_learn
 
 _LIBRARIES = ("akshar", "numpy", "scikit-learn", "joblib", "pillow", "keras", "onnxruntime")
 
@@ -75,7 +75,7 @@ def train(
         The manifest, its scores on the test part included.
     """
     split = protocols.published(dataset, seed)
-    training, validation = learn_more(dataset[split.train], dataset[split.validation], recipe.validation)
+    training, validation = dataset[split.train], dataset[split.validation]
     more = protocols.without_copies(more, dataset[split.test])
     say(f"Training the extractor on {len(training):,} images, {len(validation):,} to validate.")
     checkpoints = work / f"extractor-{dataset.digest[:12]}"
@@ -104,8 +104,7 @@ def train(
         heads[family] = fit_head(learnt, held, recipe.search, seed)
         joblib.dump(heads[family].svc, staging / _head_file(family), compress=3)
 
-    sizes = len(training), len(validation)
-    manifest = _manifest(dataset, name, more, recipe, seed, split, sizes, staging, heads)
+    manifest = _manifest(dataset, name, more, recipe, seed, split, staging, heads)
     _write(manifest, staging)
     bundle = load_bundle(staging)
     recognizer = Recognizer(bundle, load_extractor(bundle, "onnxruntime"))
@@ -141,7 +140,6 @@ def _manifest(
     recipe: Recipe,
     seed: int,
     split: protocols.Split,
-    sizes: tuple[int, int],
     folder: Path,
     heads: dict[str, FittedHead],
 ) -> Manifest:
@@ -174,7 +172,7 @@ def _manifest(
         split=SplitEntry(
             protocol="published",
             seed=seed,
-            sizes={"train": sizes[0], "validation": sizes[1], "test": len(split.test)},
+            sizes={part: len(getattr(split, part)) for part in ("train", "validation", "test")},
             test_names=protocols.names_digest(dataset, split.test),
         ),
         recipe={**asdict(recipe), "backend": backend},

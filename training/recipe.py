@@ -45,7 +45,6 @@ class Recipe:
     """All that decides a training, beside data and seed.
 
     Attributes:
-        validation: share of a task's validation images that only validate; the others are learnt.
         network: ``plain`` stages of two convolutions and a pooling, or ``residual`` ones behind a stem of stride 2.
         channels: output channels of the three stages.
         blocks: residual blocks of two convolutions in each stage.
@@ -61,7 +60,6 @@ class Recipe:
         search: of the heads.
     """
 
-    validation: float = 0.2
     network: Literal["plain", "residual"] = "residual"
     channels: tuple[int, int, int] = (32, 64, 128)
     blocks: int = 2
@@ -98,7 +96,6 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
 RecipeName = Literal["first", "quick", "full"]
 
 FIRST = Recipe(
-    validation=1.0,
     network="plain",
     channels=(16, 32, 64),
     epochs=20,

@@ -55,15 +55,6 @@ def to_learn(own: Dataset, more: More, recipe: Recipe) -> list[Source]:
     return [Source.of(own), *(Source.of(more[name], share.per_epoch) for name, share in shares.items())]
 
 
-def learn_more(train: Dataset, validation: Dataset, share: float) -> tuple[Dataset, Dataset]:
-    """Move validation images to the training part, but for a share of each class, one image at least."""
-    rng, joint = np.random.default_rng(1), validation.joint
-    of_class = [rng.permutation(np.flatnonzero(joint == index)) for index in np.unique(joint)]
-    kept = np.sort(np.concatenate([rows[: max(1, round(share * len(rows)))] for rows in of_class]))
-    learnt = np.setdiff1d(np.arange(len(validation)), kept)
-    return concatenate([train, validation[learnt]]), validation[kept]
-
-
 def for_heads(own: Dataset, more: More, recipe: Recipe, seed: int) -> Dataset:
     """What heads are fitted on: a task's own training part, and the recipe's share of other writers."""
     drawn = [

@@ -12,7 +12,7 @@ from training.data import Dataset, DatasetError
 from training.fonts import read_fonts
 from training.protocols import of_dhcd
 from training.recipe import FIRST, Recipe, Share, changed
-from training.sources import Source, for_heads, learn_more, sample, to_learn
+from training.sources import Source, for_heads, sample, to_learn
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +49,6 @@ def test_a_recipe_takes_its_share_of_what_is_at_hand() -> None:
     assert len(heads) == 5 + 2 * 3
     assert heads.name[:5].tolist() == own.name.tolist()
     assert for_heads(own, {}, recipe, seed=1).name.tolist() == own.name.tolist()
-
-
-def test_validation_images_are_learnt_but_for_a_share_of_each_class() -> None:
-    train, validation = labelled({1: 5, 2: 5}), labelled({1: 10, 2: 10, 3: 1}, "vowels")
-    more, kept = learn_more(train, validation, 0.2)
-    assert np.bincount(kept.class_id).tolist() == [0, 2, 2, 1]
-    assert sorted([*more.name, *kept.name]) == sorted([*train.name, *validation.name])
-    assert learn_more(train, validation, 1.0)[1].name.tolist() == validation.name.tolist()
 
 
 def test_a_sample_has_so_many_of_each_class_in_their_order() -> None:
