@@ -43,7 +43,7 @@ fonts: fonts/node_modules  ## Fetch the fonts that a training learns from, too (
 fonts/node_modules: fonts/package-lock.json
 	cd fonts && npm ci --no-audit --no-fund && touch node_modules
 
-train: .venv/.dev  ## Train from DATA and write artifacts/; resumes where it was interrupted.
+train: .venv/.dev fonts/node_modules  ## Train from DATA, DHCD beside it and fonts (needs npm); resumes where interrupted.
 	$(BIN)/python -m training train --data $(DATA) $(ARGS)
 
 evaluate: .venv/.dev  ## Score artifacts/ on the test part of DATA.
