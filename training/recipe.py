@@ -104,7 +104,11 @@ FIRST = Recipe(
     more={},
     search=Search(c=(10.0,), gamma=(0.5, 1.0, 2.0)),
 )
-RECIPES: dict[RecipeName, Recipe] = {"first": FIRST, "quick": Recipe(epochs=30), "full": Recipe()}
+RECIPES: dict[RecipeName, Recipe] = {
+    "first": FIRST,
+    "quick": Recipe(epochs=30, search=Search((1.0, 10.0), (0.5, 1.0, 2.0))),
+    "full": Recipe(),
+}
 """``full`` ships; ``quick`` serves the protocols' many trainings. ``first`` learns from its task's own images alone:
 the others are measured against it, and baselines vary it."""
 
