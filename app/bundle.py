@@ -11,19 +11,23 @@ import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import joblib
 import sklearn
 from pydantic import BaseModel, ConfigDict, ValidationError
+from sklearn.neighbors import NearestCentroid
 from sklearn.svm import SVC
 
 from app.catalogue import CharacterClass
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 MANIFEST: Final = "manifest.json"
 ONNX: Final = "extractor.onnx"
 KERAS: Final = "extractor.keras"
+
+
+T = TypeVar("T")
 
 
 class BundleError(Exception):
@@ -67,12 +71,76 @@ class ClassEntry(_Model):
         )
 
 
+class Deciles(_Model):
+    """Nine values of each measure, rising, that part images that nothing was learnt from into ten equal bins."""
+
+    confidence: list[float]
+    likeness: list[float]
+
+
+class Calibration(_Model):
+    """How a family's evidence becomes probabilities (`app.trust`), and what images got that nothing was learnt from.
+
+    Attributes:
+        likeness: weight of the cosines with the class means.
+        coupling: weight of the coupled margins.
+        elsewhere: by how much a class of another family must be more alike than any of its own, as a cosine, before the
+            glyph is said to look like one.
+        nonconformity: 1 - probability of the truth, rising.
+        deciles: of the answer's confidence and of its likeness to the nearest class; see `app.drift`.
+    """
+
+    likeness: float
+    coupling: float
+    elsewhere: float
+    nonconformity: list[float]
+    deciles: Deciles
+
+
+class Familiarity(_Model):
+    """Weights of a glyph's two greatest likenesses and of the spread of its features; see `app.trust.familiarity`.
+
+    ``kinds`` of strangers (`training.strangers`) were told from characters to find them.
+    """
+
+    weights: list[float]
+    intercept: float
+    kinds: list[str]
+
+
+class GoldenEntry(_Model):
+    """A glyph drawn for the purpose, a PNG in base64, and how it was read when the artifacts were made."""
+
+    family: str
+    class_id: int
+    confidence: float
+    glyph: str
+
+
+class TrustEntry(_Model):
+    """What decides whether an answer is to be relied on, in all families.
+
+    Attributes:
+        min_confidence: below it an answer is abstained from, unless settings or caller say otherwise.
+        joint_likeness: weight of the cosines where the classes of all families compete.
+        nonconformity: as a family's (`Calibration`), where all compete.
+        familiarity: see there; below zero a glyph is called unlike any character.
+    """
+
+    min_confidence: float
+    joint_likeness: float
+    nonconformity: list[float]
+    familiarity: Familiarity
+
+
 class FamilyEntry(_Model):
-    """A family: the file of its head, its classes, and the head's hyperparameters and search."""
+    """A family: the files of its head and of its class means, its classes, the head's hyperparameters and search."""
 
     head: str
+    prototypes: str
     classes: list[ClassEntry]
     svc: dict[str, Any]
+    calibration: Calibration
 
 
 class Score(_Model):
@@ -114,6 +182,8 @@ class Manifest(_Model):
     """Other writers that were learnt, by their source's name."""
     split: SplitEntry
     recipe: dict[str, Any]
+    trust: TrustEntry
+    golden: list[GoldenEntry] = []
     scores: dict[str, dict[str, Score]]
 
 
@@ -126,12 +196,14 @@ class Bundle:
         manifest: what they are.
         onnx: the extractor as an ONNX model, serialised.
         heads: the SVC of each family, as scikit-learn pickled it.
+        prototypes: the means of each family's classes, likewise.
     """
 
     folder: Path
     manifest: Manifest
     onnx: bytes
     heads: dict[str, SVC]
+    prototypes: dict[str, NearestCentroid]
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -143,7 +215,8 @@ def load_bundle(folder: Path) -> Bundle:
     """
     manifest = read_manifest(folder)
     files = {name: _verified(folder / name, entry) for name, entry in manifest.files.items()}
-    for name in (ONNX, KERAS, *(family.head for family in manifest.families.values())):
+    pickles = [file for family in manifest.families.values() for file in (family.head, family.prototypes)]
+    for name in (ONNX, KERAS, *pickles):
         if name not in files:
             raise BundleError(f"{folder / MANIFEST}: lists no digest of {name}; {_MEND}")
     pickled_by = manifest.versions.get("scikit-learn")
@@ -152,8 +225,13 @@ def load_bundle(folder: Path) -> Bundle:
             f"{folder / MANIFEST}: the heads were pickled by scikit-learn {pickled_by}, but {sklearn.__version__} is "
             f"installed; install scikit-learn=={pickled_by}, or retrain with `make train`."
         )
-    heads = {name: _unpickle(folder / family.head, files[family.head]) for name, family in manifest.families.items()}
-    return Bundle(folder, manifest, files[ONNX], heads)
+    families = manifest.families.items()
+    heads = {name: _unpickle(folder / family.head, files[family.head], SVC) for name, family in families}
+    prototypes = {
+        name: _unpickle(folder / family.prototypes, files[family.prototypes], NearestCentroid)
+        for name, family in families
+    }
+    return Bundle(folder, manifest, files[ONNX], heads, prototypes)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -200,13 +278,13 @@ def _verified(path: Path, entry: FileEntry) -> bytes:
     return data
 
 
-def _unpickle(path: Path, data: bytes) -> SVC:
+def _unpickle(path: Path, data: bytes, kind: type[T]) -> T:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            head = joblib.load(io.BytesIO(data))
+            fitted = joblib.load(io.BytesIO(data))
         except Exception as error:  # Whatever a pickle of another library's version may raise.
             raise BundleError(f"{path}: cannot be unpickled ({type(error).__name__}: {error}); {_MEND}") from None
-    if not isinstance(head, SVC):
-        raise BundleError(f"{path}: holds a {type(head).__name__}, not an SVC; {_MEND}")
-    return head
+    if not isinstance(fitted, kind):
+        raise BundleError(f"{path}: holds {type(fitted).__name__}, not {kind.__name__}; {_MEND}")
+    return fitted

@@ -118,6 +118,9 @@ CATALOGUE: Final[dict[str, tuple[CharacterClass, ...]]] = {
 }
 """The families in joint order: joint indices 0-9, 10-21 and 22-57 run through them."""
 
+SAME_SHAPE: Final = ("०ठ", "५र", "३इ")
+"""Characters of two families that differ by a headline at most, which many hands leave out."""
+
 JOINT_CLASSES: Final = sum(len(classes) for classes in CATALOGUE.values())
 
 _JOINT: Final[dict[tuple[str, int], int]] = {

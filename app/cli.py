@@ -16,9 +16,10 @@ from pydantic import ValidationError
 
 from app import logs, metrics
 from app.bundle import BundleError
+from app.decision import Terms
 from app.imaging import ImageError, open_image, read
 from app.main import GRACE_SECONDS, create_app, load_recognizer
-from app.schemas import explanation, prediction
+from app.recognizer import AUTO
 from app.settings import Settings
 
 main = typer.Typer(name="akshar", help="Reads handwritten Devanagari characters.", no_args_is_help=True)
@@ -77,6 +78,9 @@ def predict(
     files: Annotated[
         list[Path], typer.Argument(help="Image files, each of one character.", exists=True, dir_okay=False)
     ],
+    coverage: Annotated[
+        float | None, typer.Option(min=0.01, max=0.999, help="Add the characters that hold the truth so often.")
+    ] = None,
     explain: Annotated[bool, typer.Option(help="Add the glyph that the model saw, and what was done for it.")] = False,
 ) -> None:
     """Read image files; prints one JSON answer or error a line, in order. Exits with 1 if any file had an error."""
@@ -86,10 +90,10 @@ def predict(
     except BundleError as error:
         typer.echo(error, err=True)
         raise typer.Exit(3) from None
-    if family not in recognizer.families:
-        typer.echo(f"no family '{family}'; there are {', '.join(recognizer.families)}", err=True)
+    if family not in (*recognizer.families, AUTO):
+        typer.echo(f"no family '{family}'; there are {', '.join(recognizer.families)}, {AUTO}", err=True)
         raise typer.Exit(2)
-    failed = False
+    failed, terms = False, Terms(recognizer, settings.min_confidence, coverage, explain)
     for file in files:
         answer: dict[str, object]
         try:
@@ -98,9 +102,7 @@ def predict(
             failed, answer = True, {"code": error.code, "detail": error.detail}
         else:
             (recognition,) = recognizer.recognize(reading.glyph[None], [family])
-            answer = prediction(recognition, recognizer.model_version)
-            if explain:
-                answer["explanation"] = explanation(reading)
+            answer = terms.answer(recognition, reading)
         typer.echo(json.dumps({"file": str(file), **answer}, ensure_ascii=False))
     raise typer.Exit(int(failed))
 

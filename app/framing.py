@@ -6,6 +6,8 @@ a model trained on it must not be shown any.
 
 from __future__ import annotations
 
+import base64
+import io
 from typing import Final
 
 import numpy as np
@@ -55,6 +57,20 @@ def fit(ink: Pixels) -> tuple[Glyph, float] | None:
     glyph[BORDER:-BORDER, BORDER:-BORDER] = np.ndarray((INNER, INNER), np.uint8, fitted)
     glyph /= glyph.max()
     return glyph, grown
+
+
+def pack(glyph: Glyph) -> str:
+    """A glyph as a PNG in base64."""
+    png = io.BytesIO()
+    Image.fromarray(np.rint(255 * glyph).astype(np.uint8)).save(png, "PNG")
+    return base64.b64encode(png.getvalue()).decode()
+
+
+def unpack(text: str) -> Glyph:
+    """What `pack` has packed, rounded to 1 / 255."""
+    with Image.open(io.BytesIO(base64.b64decode(text))) as image:
+        glyph: Glyph = np.asarray(image, np.float32) / np.float32(255)
+    return glyph
 
 
 def _centred(ink: Pixels, height: int, width: int) -> Pixels:

@@ -1,4 +1,4 @@
-"""The heads: one pickled SVC per family, from features to ranked classes.
+"""The heads: one pickled SVC per family, from features to one-against-one margins and the class that wins.
 
 The scores come from the SVC's one-against-one decision values, from which scikit-learn derives its own votes. The
 pickled SVC stays the reference; its arithmetic is done here in one matrix product per class instead of one pass of
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -27,23 +26,13 @@ row wins, zero on the diagonal."""
 _log = structlog.get_logger("akshar.heads")
 
 
-@dataclass(frozen=True)
-class Ranking:
-    """All classes of a family for n glyphs, best first.
+class Head:
+    """A fitted SVC with ``break_ties=True``, read for its one-against-one margins.
 
     Attributes:
-        class_ids: class numbers, shape (n, k); the first column is the SVC's own ``predict``.
-        confidences: in [0, 1], shape (n, k), falling along each row. Until answers are calibrated this is
-            ``1 / (1 + exp(-3 m))`` of a class's least one-against-one margin m: 0.5 where another class ties with it,
-            0.95 on the SVC's margin; no class has more than one ranked above it.
+        class_ids: class numbers, shape (k,).
+        margins: see `Margins`.
     """
-
-    class_ids: Ints
-    confidences: Floats
-
-
-class Head:
-    """A fitted SVC with ``break_ties=True``, read for its one-against-one margins."""
 
     def __init__(self, svc: SVC) -> None:
         """Raises ValueError where the SVC has fewer than two classes."""
@@ -51,15 +40,11 @@ class Head:
         if len(self.class_ids) < 2:
             raise ValueError("a head needs at least two classes")
         self.margins: Margins = vectorized_margins(svc) or reference_margins(svc)
-        self._not_itself = np.diag(np.full(len(self.class_ids), np.inf))
 
-    def rank(self, features: Reals) -> Ranking:
-        """Rank the classes for features of shape (n, 512)."""
-        margins = self.margins(features)
-        order = np.argsort(-one_vs_rest(margins), axis=1, kind="stable")
-        least = (margins + self._not_itself).min(axis=2)
-        confidences = 1 / (1 + np.exp(-3 * np.take_along_axis(least, order, axis=1)))
-        return Ranking(self.class_ids[order], np.minimum.accumulate(confidences, axis=1))
+    def predict(self, features: Reals) -> Ints:
+        """Class numbers for features of shape (n, 512), as ``SVC(break_ties=True).predict`` gives them."""
+        answers: Ints = self.class_ids[one_vs_rest(self.margins(features)).argmax(axis=1)]
+        return answers
 
 
 def reference_margins(svc: SVC) -> Margins:

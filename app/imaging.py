@@ -38,6 +38,7 @@ class Reading:
         box: left, top, right, bottom of the character in it.
         turned: whether its metadata said that it lay on a side.
         light: whether the ink is lighter than its paper.
+        contrast: levels, of 255, by which the ink stands out.
         specks: parts left out as dust.
         edges: parts left out as the form's or a neighbour's, at the image's edge.
         widened: glyph pixels by which thin strokes were widened.
@@ -48,6 +49,7 @@ class Reading:
     box: tuple[int, int, int, int]
     turned: bool
     light: bool
+    contrast: int
     specks: int
     edges: int
     widened: float
@@ -118,7 +120,7 @@ def read(image: Image.Image) -> Reading:
         scale = longest / max(size)
         size = round(scale * size[0]), round(scale * size[1])
         box = round(scale * box[0]), round(scale * box[1]), round(scale * box[2]), round(scale * box[3])
-    return Reading(glyph, size, box, turned, ink.light, ink.specks, ink.edges, widened)
+    return Reading(glyph, size, box, turned, ink.light, ink.contrast, ink.specks, ink.edges, widened)
 
 
 def _turn_upright(image: Image.Image) -> bool:

@@ -29,6 +29,7 @@ class Ink:
         strength: of the ink, 0 paper to 255, shape (height, width), cropped to the character.
         box: left, top, right, bottom of that crop in pixels of the image.
         light: whether the ink is lighter than its paper.
+        contrast: levels, of 255, by which the ink stands out.
         specks: parts left out because they are smaller than the pen's own dot.
         edges: parts left out because they belong to the image's edge: a form's line, a neighbour.
     """
@@ -36,6 +37,7 @@ class Ink:
     strength: Pixels
     box: tuple[int, int, int, int]
     light: bool
+    contrast: int
     specks: int = 0
     edges: int = 0
 
@@ -59,7 +61,7 @@ def by_levels(image: Image.Image) -> Ink | None:
     # After the stretch, half strength parts ink from paper, and neither side is empty.
     box = Image.frombuffer("L", image.size, strengths.translate(_SOLID)).getbbox() or (0, 0, width, height)
     left, top, right, bottom = box
-    return Ink(np.ndarray((height, width), np.uint8, strengths)[top:bottom, left:right], box, light)
+    return Ink(np.ndarray((height, width), np.uint8, strengths)[top:bottom, left:right], box, light, high - low)
 
 
 @lru_cache(maxsize=4096)

@@ -16,13 +16,15 @@ from fastapi_offline import FastAPIOffline
 from threadpoolctl import threadpool_limits
 
 from app import metrics
-from app.api import health, predict
+from app.api import families, health, predict
 from app.batching import Batcher
 from app.bundle import BundleError, load_bundle
 from app.decoding import Decoders, warm_up_decoders
 from app.draining import draining_on_signals
+from app.drift import Drift
 from app.errors import install_handlers
 from app.extractor import load_extractor, padded_sizes
+from app.golden import prove
 from app.middleware import RequestContext, StartupReason
 from app.recognizer import Recognizer
 from app.service import Service
@@ -55,7 +57,7 @@ def create_app(settings: Settings | None = None, on_death: Callable[[], None] = 
             raise
         batcher = Batcher(recognizer, settings.max_batch, settings.max_queue, settings.batch_window_ms / 1000, on_death)
         decoders = Decoders(settings.max_pixels, settings.decoding_pixels)
-        service = Service(settings, recognizer, batcher, decoders)
+        service = Service(settings, recognizer, batcher, decoders, Drift(recognizer.manifest.families))
         batcher.start()
         warm_up_decoders()
         # What is loaded now stays: the collector need not go through it again and again, a tenth of a second at a time.
@@ -84,6 +86,7 @@ def create_app(settings: Settings | None = None, on_death: Callable[[], None] = 
         lifespan=lifespan,
     )
     app.include_router(predict.router)
+    app.include_router(families.router)
     app.include_router(health.router)
     install_handlers(app)
     app.add_middleware(RequestContext)
@@ -92,10 +95,10 @@ def create_app(settings: Settings | None = None, on_death: Callable[[], None] = 
 
 
 def load_recognizer(settings: Settings) -> Recognizer:
-    """Verify the artifacts, load them on the runtime of the settings, and warm them up.
+    """Verify the artifacts, load them on the runtime of the settings, warm them up, and see that they read right.
 
     Raises:
-        BundleError: the artifacts cannot be served as they are, or the runtime is not installed.
+        BundleError: the artifacts cannot be served as they are, the runtime is not installed, or it computes wrongly.
     """
     # The heads' products are small: BLAS threads would spend more on waiting for each other, and on the cores that the
     # network and the event loop need.
@@ -103,4 +106,5 @@ def load_recognizer(settings: Settings) -> Recognizer:
     bundle = load_bundle(settings.artifacts)
     recognizer = Recognizer(bundle, load_extractor(bundle, settings.runtime, settings.threads))
     recognizer.warm_up(padded_sizes(settings.max_batch))
+    prove(recognizer)
     return recognizer

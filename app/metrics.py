@@ -8,14 +8,13 @@ is imported.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client import multiprocess as files
 from prometheus_client.registry import REGISTRY
-
-from app.recognizer import Recognition
 
 SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -45,6 +44,13 @@ ABANDONED: Final = Counter("akshar_images_abandoned", "Images whose client left 
 SKIPPED: Final = Counter(
     "akshar_images_skipped", "Images taken from the queue without being computed: expired or abandoned."
 )
+ABSTENTIONS: Final = Counter("akshar_abstentions", "Answers not to be relied on, by reason.", ["family", "reason"])
+DRIFT: Final = Gauge(
+    "akshar_drift",
+    "Population stability index of recent answers against images held out from training; 0 is no change.",
+    ["family", "of"],
+    multiprocess_mode="livemostrecent",
+)
 PREDICTIONS: Final = Counter("akshar_predictions", "Answers given.", ["family", "label"])
 BUILD: Final = Gauge(
     "akshar_build_info",
@@ -54,9 +60,11 @@ BUILD: Final = Gauge(
 )
 
 
-def predicted(recognition: Recognition) -> None:
-    """Count an answer that is given."""
-    PREDICTIONS.labels(recognition.family, recognition.best.entry.label).inc()
+def predicted(answer: Mapping[str, Any]) -> None:
+    """Count an answer that is given, as `app.schemas.Prediction` has it."""
+    PREDICTIONS.labels(answer["family"], answer["label"]).inc()
+    for reason in answer["reasons"]:
+        ABSTENTIONS.labels(answer["family"], reason).inc()
 
 
 def exposition() -> bytes:

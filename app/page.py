@@ -95,7 +95,7 @@ def _look(image: Image.Image, part: tuple[int, int, int, int]) -> Ink | None:
         min(part[0] + factor * right, part[2]),
         min(part[1] + factor * bottom, part[3]),
     )
-    return Ink(ink, box, light, specks, edges + (lined is not None))
+    return Ink(ink, box, light, round(pen), specks, edges + (lined is not None))
 
 
 def _light_is_ink(level: Reals) -> bool:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import base64
-import io
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-import numpy as np
-from PIL import Image
 from pydantic import BaseModel, Field
 
+from app.bundle import ClassEntry, Score
+from app.framing import pack
 from app.imaging import Reading
-from app.recognizer import Recognition
+from app.recognizer import Candidate, Recognition
+
+Reason = Literal[
+    "low_confidence",
+    "not_a_character",
+    "looks_like_another_family",
+    "touching_edge",
+    "too_small",
+    "low_contrast",
+]
 
 
 class CharacterAnswer(BaseModel):
     """A character and how sure the service is of it."""
 
-    family: str = Field(description="The family asked for.", examples=["vowels"])
+    family: str = Field(description="The family asked for, or the one that was found.", examples=["vowels"])
     class_id: int = Field(description="Class number within the family, as in the data set's labels.csv.", examples=[11])
     character: str = Field(description="What a person reads: a grapheme cluster.", examples=["अं"])
     codepoints: list[str] = Field(description="Its Unicode code points.", examples=[["U+0905", "U+0902"]])
@@ -26,7 +34,7 @@ class CharacterAnswer(BaseModel):
     confidence: float = Field(
         ge=0,
         le=1,
-        description="1 / (1 + exp(-3 m)) of the least one-against-one margin m; a squashing, not yet a probability.",
+        description="The probability that it is right, calibrated on images that nothing was learnt from.",
     )
 
 
@@ -48,9 +56,17 @@ class Prediction(CharacterAnswer):
     """The answer to one image."""
 
     decision: Literal["accepted", "abstained"] = Field(description="Whether the answer is to be relied on.")
-    reasons: list[str] = Field(description="Why not, where it is not.")
+    reasons: list[Reason] = Field(description="Why not, where it is not.")
     alternatives: list[CharacterAnswer] = Field(description="The five best, the answer first.")
     model_version: str = Field(description="Which artifacts answered.")
+    looks_like: CharacterAnswer | None = Field(
+        None,
+        description="A character of another family, where there is one: that of the reason "
+        "`looks_like_another_family`, or, where all compete, one whose shape is nearly the same.",
+    )
+    likely: list[CharacterAnswer] | None = Field(
+        None, description="Present where `coverage` was given: the characters that it may be, the answer first."
+    )
     explanation: Explanation | None = Field(None, description="Present where `explain=true` asked for it.")
 
 
@@ -78,6 +94,28 @@ class BatchPrediction(BaseModel):
     family: str
     results: list[BatchItem]
     model_version: str
+
+
+class Family(BaseModel):
+    """One family that is loaded."""
+
+    classes: list[ClassEntry]
+    scores: dict[str, Score] = Field(description="By what it was tested on: `published`, `dhcd`, `specialised`.")
+    likeness_weight: float = Field(description="Of the cosines with the class means, in a confidence.")
+    coupling_weight: float = Field(description="Of the coupled margins of the SVC, in a confidence.")
+    another_family_margin: float = Field(
+        description="By how much, as a cosine, another family must be more alike for `looks_like_another_family`."
+    )
+    calibrated_on: int = Field(description="Images that nothing was learnt from.")
+    most_coverage: float = Field(description="Beyond this `coverage`, `likely` holds all classes.")
+
+
+class Families(BaseModel):
+    """What is loaded."""
+
+    model_version: str
+    min_confidence: float = Field(description="The least confidence that is accepted, unless a request says otherwise.")
+    families: dict[str, Family]
 
 
 class Live(BaseModel):
@@ -108,27 +146,40 @@ class Problem(BaseModel):
     request_id: str
 
 
-def prediction(recognition: Recognition, model_version: str) -> dict[str, Any]:
-    """A recognition as `Prediction` has it, in plain values: on the way of every answer, no model is built."""
-    alternatives = [
-        {"family": recognition.family, **candidate.entry.fields, "confidence": round(candidate.confidence, 6)}
-        for candidate in recognition.candidates
-    ]
-    return {
+def prediction(
+    recognition: Recognition, why_not: Sequence[str], model_version: str, likely: Iterable[Candidate] | None = None
+) -> dict[str, Any]:
+    """A recognition as `Prediction` has it, in plain values: on the way of every answer, no model is built.
+
+    Args:
+        recognition: what was recognised.
+        why_not: reasons not to rely on it, as `app.decision.reasons` gives them.
+        model_version: of the artifacts.
+        likely: the classes that it may be, where they were asked for.
+    """
+    alternatives = [_character(candidate) for candidate in recognition.candidates]
+    answer = {
         **alternatives[0],
-        "decision": "accepted",
-        "reasons": [],
+        "decision": "abstained" if why_not else "accepted",
+        "reasons": why_not,
         "alternatives": alternatives,
         "model_version": model_version,
     }
+    if recognition.elsewhere:
+        answer["looks_like"] = _character(recognition.elsewhere)
+    if likely is not None:
+        answer["likely"] = [_character(candidate) for candidate in likely]
+    return answer
+
+
+def _character(candidate: Candidate) -> dict[str, Any]:
+    return {"family": candidate.family, **candidate.entry.fields, "confidence": round(candidate.confidence, 6)}
 
 
 def explanation(reading: Reading) -> dict[str, Any]:
     """A reading as `Explanation` has it, in plain values."""
-    png = io.BytesIO()
-    Image.fromarray(np.rint(255 * reading.glyph).astype(np.uint8)).save(png, "PNG")
     return {
-        "glyph": base64.b64encode(png.getvalue()).decode(),
+        "glyph": pack(reading.glyph),
         "width": reading.size[0],
         "height": reading.size[1],
         "box": reading.box,

@@ -9,6 +9,7 @@ from fastapi import Request
 
 from app.batching import Batcher, StoppedError
 from app.decoding import Decoders
+from app.drift import Drift
 from app.recognizer import Recognizer
 from app.settings import Settings
 
@@ -21,6 +22,7 @@ class Service:
     recognizer: Recognizer
     batcher: Batcher
     decoders: Decoders
+    drift: Drift
     draining: bool = False
     """Whether new work is refused because the process is about to end."""
 

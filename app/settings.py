@@ -31,6 +31,13 @@ class Settings(BaseSettings):
         description="CPU threads of one call of the network; 0 is one a core. More than one shortens large batches on "
         "idle cores, and costs throughput on busy ones: `akshar serve --workers` uses many cores better.",
     )
+    min_confidence: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="The least probability of an answer that is accepted; by default the manifest's, which 3 % of the "
+        "validation images fell short of. `min_confidence` of a request goes first.",
+    )
     max_bytes: int = Field(10 * 2**20, gt=0, description="Largest request body, in bytes.")
     max_pixels: int = Field(
         imaging.MAX_PIXELS, gt=0, description="Largest image, width times height; checked before it is decoded."

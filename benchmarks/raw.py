@@ -18,7 +18,6 @@ from threadpoolctl import threadpool_limits
 
 from app.bundle import KERAS, Bundle, load_bundle
 from app.extractor import Extractor, OnnxExtractor, TensorFlowExtractor
-from app.heads import Head
 from app.imaging import read_glyph
 from app.main import SWITCH_SECONDS
 from app.recognizer import Recognizer
@@ -63,14 +62,17 @@ def _extractors(bundle: Bundle, rounds: int, seconds: float) -> dict[str, dict[s
 
 
 def _heads(bundle: Bundle, rounds: int, seconds: float) -> dict[str, dict[str, float]]:
-    """The whole ranking by our head, beside the mere label by scikit-learn."""
+    """The whole answer by our head, with its probabilities, beside the mere label by scikit-learn."""
     svc = bundle.heads[FAMILY]
-    head = Head(svc)
     extractor = OnnxExtractor(bundle.onnx)
+    recognizer = Recognizer(bundle, extractor)
     found: dict[str, dict[str, float]] = {"ours": {}, "scikit-learn": {}}
     for size in SIZES:
         features = extractor(_glyphs(size))
-        calls = {"ours": partial(head.rank, features), "scikit-learn": partial(svc.predict, features)}
+        calls = {
+            "ours": partial(recognizer.classify, features, [FAMILY] * size),
+            "scikit-learn": partial(svc.predict, features),
+        }
         for name, value in seconds_per_call(calls, rounds, seconds).items():
             found[name][str(size)] = value
     return found

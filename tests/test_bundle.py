@@ -35,7 +35,7 @@ def refusal(folder: Path) -> str:
     return text
 
 
-FILES = ["extractor.onnx", "extractor.keras", "heads/vowels.joblib", "manifest.json"]
+FILES = ["extractor.onnx", "extractor.keras", "heads/vowels.joblib", "prototypes/vowels.joblib", "manifest.json"]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -99,7 +99,14 @@ def test_a_pickle_that_is_no_svc_is_refused(copy: Path) -> None:
     joblib.dump(np.zeros(3), copy / "heads/vowels.joblib")
     entry = file_entry(copy / "heads/vowels.joblib").model_dump()
     edit(copy, lambda manifest: manifest["files"].update({"heads/vowels.joblib": entry}))
-    assert "not an SVC" in refusal(copy)
+    assert "holds ndarray, not SVC" in refusal(copy)
+
+
+def test_class_means_that_are_none_are_refused(copy: Path) -> None:
+    shutil.copy(copy / "heads/vowels.joblib", copy / "prototypes/vowels.joblib")
+    entry = file_entry(copy / "prototypes/vowels.joblib").model_dump()
+    edit(copy, lambda manifest: manifest["files"].update({"prototypes/vowels.joblib": entry}))
+    assert "not NearestCentroid" in refusal(copy)
 
 
 def test_the_committed_artifacts_are_small() -> None:

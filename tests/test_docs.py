@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from prometheus_client.registry import REGISTRY
 from starlette.testclient import TestClient
 
+from app.decision import REASONS
 from app.errors import CODES
 from app.settings import REPOSITORY, Settings
 from tests.conftest import ARTIFACTS
@@ -36,6 +37,11 @@ def test_every_setting_has_its_row() -> None:
 def test_every_error_code_has_its_row_and_status() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (\d+) \|", ERRORS, re.MULTILINE)
     assert {code: int(status) for code, status in rows} == {code: status for code, (status, _) in CODES.items()}
+
+
+def test_every_reason_has_its_row() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) ", API[API.index("### Reasons") : API.index("### Sets")], re.MULTILINE)
+    assert [reason for reason, _ in rows] == list(REASONS)
 
 
 def test_every_endpoint_has_its_section(app: FastAPI) -> None:

@@ -52,8 +52,7 @@ def test_vectorized_margins_are_scikit_learns(classes: int, seed: int, kernel: s
 @pytest.mark.parametrize("kernel", ["rbf", "linear", "poly", "sigmoid"])
 def test_the_first_is_what_scikit_learn_predicts(classes: int, kernel: str) -> None:
     svc, features = fitted(classes, kernel=kernel)
-    ranking = Head(svc).rank(features)
-    np.testing.assert_array_equal(ranking.class_ids[:, 0], svc.predict(features))
+    np.testing.assert_array_equal(Head(svc).predict(features), svc.predict(features))
 
 
 def test_unknown_kernels_fall_back_to_scikit_learn_and_say_so() -> None:
@@ -92,23 +91,6 @@ def test_the_svc_given_is_not_changed() -> None:
     Head(svc)
     assert svc.break_ties
     assert svc.decision_function_shape == "ovr"
-
-
-@pytest.mark.parametrize("classes", [2, 7])
-def test_every_class_is_ranked_once_with_falling_confidence(classes: int) -> None:
-    svc, features = fitted(classes)
-    ranking = Head(svc).rank(features)
-    assert ranking.confidences.min() >= 0
-    assert ranking.confidences.max() <= 1
-    assert (np.diff(ranking.confidences, axis=1) <= 0).all()
-    assert (np.sort(ranking.class_ids, axis=1) == np.arange(1, classes + 1)).all()
-
-
-def test_confidence_is_high_amid_a_class_and_even_between_two() -> None:
-    svc = SVC(kernel="linear", C=1e6, break_ties=True).fit([[-1.0], [1.0]], [1, 2])
-    confidences = Head(svc).rank(np.array([[1.0], [0.0]])).confidences
-    np.testing.assert_allclose(confidences[0], [1 / (1 + np.exp(-3)), 1 / (1 + np.exp(3))], atol=1e-3)
-    np.testing.assert_allclose(confidences[1], [0.5, 0.5], atol=1e-3)
 
 
 def test_the_shipped_heads_hold_the_classes_of_the_catalogue(bundle: Bundle) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from app.imaging import FORMATS, ImageError, Reading, open_image, read, read_glyph
-from tests.drawing import GLYPHS, coloured, draw, encode, sixteen_bit, transparent
+from tests.drawing import coloured, draw, encode, sixteen_bit, transparent
+from training.drawings import GLYPHS
 
 
 def likeness(a: np.ndarray, b: np.ndarray) -> float:

@@ -8,17 +8,17 @@ from app.bundle import Bundle
 from app.extractor import TensorFlowExtractor, load_extractor, padded_size, padded_sizes
 from app.imaging import read_glyph
 from app.recognizer import Recognizer, UnknownFamilyError
-from tests.drawing import GLYPHS, draw, encode
+from tests.drawing import draw, encode
 from training.data import Dataset
 
 
 def drawn() -> np.ndarray:
-    return np.stack([read_glyph(encode(draw(name))) for name in GLYPHS])
+    return np.stack([read_glyph(encode(draw(name))) for name in ("zero", "tta", "pa")])
 
 
 def test_each_glyph_is_read_by_the_head_of_its_family(recognizer: Recognizer) -> None:
     answers = recognizer.recognize(drawn(), ["numerals", "consonants", "consonants"])
-    assert [(a.family, a.best.entry.character) for a in answers] == [
+    assert [(a.asked, a.best.entry.character) for a in answers] == [
         ("numerals", "०"),
         ("consonants", "ट"),
         ("consonants", "प"),

@@ -23,7 +23,7 @@ from app.bundle import BundleError, read_manifest
 from app.catalogue import CATALOGUE
 from app.main import load_recognizer
 from app.settings import REPOSITORY, Settings
-from training import evaluation, fonts, protocols, runs, scoring, sources, tables
+from training import evaluation, fonts, protocols, runs, scoring, sources, strangers, tables
 from training import specialise as specialisation
 from training.data import Dataset, DatasetError, read_dataset
 from training.protocols import PROTOCOLS, ProtocolName
@@ -83,7 +83,10 @@ def train(
     chosen = RECIPES[recipe] if epochs is None else replace(RECIPES[recipe], epochs=epochs)
     with _told(cluster):
         others, held = _others(chosen, dhcd or data.parent / DHCD, fonts_folder)
-        manifest = pipeline.train(dataset, data.name, chosen, seed, out, work, others, held, _console.print, _bar())
+        strange = strangers.draw(strangers.TUNED_ON, strangers.PER_KIND, fonts_folder, seed)
+        manifest = pipeline.train(
+            dataset, data.name, chosen, seed, out, work, others, held, strange, _console.print, _bar()
+        )
     _console.print(_table(manifest.model_dump()["scores"]))
     _console.print(f"{manifest.model_version} written to {out} in {(time.monotonic() - started) / 60:.1f} minutes.")
 
@@ -278,11 +281,40 @@ def degrade(
     split = protocols.published(dataset, manifest.split.seed)
     images = sources.sample(dataset[getattr(split, part)], per_class, seed=1)
     run = robustness.measure(recognizer, manifest, images, _console.print)
-    table = tables.degraded(run)
+    _print(tables.degraded(run))
+    if save:
+        runs.save(run, results)
+
+
+def _print(table: tables.Table) -> None:
     shown = Table(*table.header)
     for row in table.rows:
         shown.add_row(*row)
     Console().print(shown)
+
+
+@main.command()
+def refuse(
+    data: Data,
+    artifacts: Artifacts = REPOSITORY / "artifacts",
+    fonts_folder: FontsOption = FONTS,
+    results: Results = RESULTS,
+    save: Annotated[bool, typer.Option("--save", help="Keep the run in the folder of runs.")] = False,
+) -> None:
+    """Score how well the artifacts tell held-out characters from other scripts, conjuncts, scribbles, textures..."""
+    refusals = _import("refusals")
+    with _told():
+        manifest, recognizer = read_manifest(artifacts), load_recognizer(Settings(artifacts=artifacts))
+    dataset = _read(data)
+    images = dataset[protocols.published(dataset, manifest.split.seed).test]
+    # Other glyphs than those that the training drew.
+    seed = manifest.split.seed + 1000
+    kinds = {
+        use: strangers.draw(of_use, strangers.PER_KIND, fonts_folder, seed)
+        for use, of_use in (("tuned", strangers.TUNED_ON), ("measured", strangers.MEASURED_ON))
+    }
+    run = refusals.measure(recognizer, manifest, images, kinds, _console.print)
+    _print(tables.refusals(run))
     if save:
         runs.save(run, results)
 

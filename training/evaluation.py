@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from app.bundle import Manifest
 from app.extractor import Features
-from app.heads import Floats, Head, one_vs_rest
+from app.heads import Floats, Head
 from app.recognizer import Recognizer
 from training.data import Dataset
 from training.runs import KEPT_PER_CLASS, Answers, Run
@@ -62,8 +62,7 @@ def margins(head: Head, features: Features) -> Floats:
 
 def predict(head: Head, features: Features) -> npt.NDArray[np.int64]:
     """Class numbers, shape (n,), as ``SVC(break_ties=True).predict`` gives them."""
-    parts = (features[start : start + _BATCH] for start in _starts(len(features)))
-    return np.concatenate([head.class_ids[one_vs_rest(head.margins(part)).argmax(axis=1)] for part in parts])
+    return np.concatenate([head.predict(features[start : start + _BATCH]) for start in _starts(len(features))])
 
 
 def _starts(n: int) -> range:

@@ -14,12 +14,14 @@ from sklearn.svm import SVC
 from app.extractor import Features
 from app.heads import Head
 from training import extractor
+from training.calibration import calibrate
 from training.data import Dataset
 from training.evaluation import answer, predict
 from training.export import keras_features
 from training.heads import FittedHead, fit_head
 from training.protocols import Task
 from training.recipe import Recipe, Search, for_few_images
+from training.reliability import judge
 from training.runs import HISTORY, Answers, Run, read_history
 from training.sources import for_heads, to_learn
 
@@ -107,10 +109,13 @@ def answer_by_heads(
             np.concatenate([train, validation]), np.concatenate([task.train.joint, task.validation.joint])
         )
     )
+    trust = calibrate(
+        (train, task.train), (validation, task.validation), {family: head.svc for family, head in heads.items()}, {}
+    )
     answers = {}
-    for family, head in heads.items():
-        rows = np.flatnonzero(task.test.family == family)
-        by_head = answer(task.test[rows], test[rows], Head(head.svc))
+    for family, fitted in heads.items():
+        rows, head = np.flatnonzero(task.test.family == family), Head(fitted.svc)
+        by_head = judge(answer(task.test[rows], test[rows], head), test[rows], head, trust, family)
         answers[family] = replace(by_head, joint=predict(joint, test[rows]), logits=logits[rows[by_head.kept]])
     chosen = {
         family: {

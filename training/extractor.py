@@ -81,8 +81,15 @@ def _convolved(x: keras.KerasTensor, channels: int, size: int = 3, strides: int 
 
 
 def freeze(classifier: keras.Model) -> keras.Model:
-    """The extractor: the classifier without its last layers, weights shared and frozen. (n, 32, 32, 1) to (n, 512)."""
-    extractor = keras.Model(classifier.input, classifier.get_layer(FEATURE_LAYER).output, name="akshar_extractor")
+    """The extractor: the classifier without its last layers, weights shared and frozen. (n, 32, 32, 1) to (n, 512).
+
+    Where the classifier looks at the direction of its features alone, they are brought to length 1: an SVC would take
+    the short features of a doubtful glyph for those of the class whose features are shortest.
+    """
+    features = classifier.get_layer(FEATURE_LAYER).output
+    if any(isinstance(layer, layers.UnitNormalization) for layer in classifier.layers):
+        features = layers.UnitNormalization()(features)
+    extractor = keras.Model(classifier.input, features, name="akshar_extractor")
     extractor.trainable = False
     return extractor
 

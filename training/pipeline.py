@@ -8,13 +8,15 @@ from __future__ import annotations
 import hashlib
 import platform
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
 import joblib
 import keras
+import numpy as np
+import numpy.typing as npt
 
 from app.bundle import (
     KERAS,
@@ -31,9 +33,11 @@ from app.bundle import (
     load_bundle,
 )
 from app.catalogue import CATALOGUE
-from app.extractor import load_extractor
+from app.extractor import Features, Glyphs, load_extractor
+from app.golden import entries
 from app.recognizer import Recognizer
-from training import evaluation, extractor, protocols
+from training import drawings, evaluation, extractor, protocols
+from training.calibration import Trust, calibrate
 from training.data import Dataset
 from training.export import export_extractor, keras_features
 from training.extractor import FEATURES
@@ -54,6 +58,7 @@ def train(
     work: Path,
     more: More,
     held_of_dhcd: Dataset | None,
+    strangers: Mapping[str, Glyphs],
     say: Callable[[str], None] = print,
     verbose: int = 1,
 ) -> Manifest:
@@ -68,6 +73,7 @@ def train(
         work: folder for checkpoints, which are removed at the end.
         more: other writers that the recipe may learn from, but for copies of test images.
         held_of_dhcd: images of DHCD that are not among them, to score.
+        strangers: glyphs of what is no character, by kind.
         say: takes a line of progress.
         verbose: Keras's: 1 for a bar, 2 for a line an epoch.
 
@@ -91,27 +97,34 @@ def train(
 
     staging = work / "artifacts"
     shutil.rmtree(staging, ignore_errors=True)  # Of an interrupted run.
-    (staging / "heads").mkdir(parents=True)
+    for pickles in ("heads", "prototypes"):
+        (staging / pickles).mkdir(parents=True)
     export_extractor(frozen, staging, validation.glyphs)
     in_heads = for_heads(training, more, recipe, seed)
-    known = [(keras_features(frozen, part.glyphs), part) for part in (in_heads, validation)]
+    learnt, held = ((keras_features(frozen, part.glyphs), part) for part in (in_heads, validation))
     heads = {}
     for family in CATALOGUE:
         say(f"Searching the head of the {family}.")
-        learnt, held = (
-            (features[part.family == family], part.class_id[part.family == family]) for features, part in known
-        )
-        heads[family] = fit_head(learnt, held, recipe.search, seed)
+        heads[family] = fit_head(_of(family, *learnt), _of(family, *held), recipe.search, seed)
         joblib.dump(heads[family].svc, staging / _head_file(family), compress=3)
+    trust = calibrate(
+        learnt,
+        held,
+        {family: head.svc for family, head in heads.items()},
+        {kind: keras_features(frozen, glyphs) for kind, glyphs in strangers.items()},
+    )
+    for family, prototypes in trust.prototypes.items():
+        joblib.dump(prototypes, staging / _prototypes_file(family), compress=3)
 
-    manifest = _manifest(dataset, name, more, recipe, seed, split, staging, heads)
+    manifest = _manifest(dataset, name, more, recipe, seed, split, staging, heads, trust)
     _write(manifest, staging)
     bundle = load_bundle(staging)
     recognizer = Recognizer(bundle, load_extractor(bundle, "onnxruntime"))
     scores = {"published": plain_scores(evaluation.score_bundle(recognizer, manifest, dataset[split.test]))}
     if held_of_dhcd is not None:
         scores["dhcd"] = plain_scores(evaluation.score_bundle(recognizer, manifest, held_of_dhcd, "dhcd"))
-    manifest = manifest.model_copy(update={"scores": scores})
+    golden = entries(recognizer, drawings.golden())
+    manifest = manifest.model_copy(update={"scores": scores, "golden": golden})
     _write(manifest, staging)
     shutil.copy(checkpoints / HISTORY, staging)
     shutil.copytree(staging, out, dirs_exist_ok=True)
@@ -125,8 +138,17 @@ def plain_scores(run: Run) -> dict[str, Score]:
     return {family: Score(**{key: s[key] for key in Score.model_fields}) for family, s in run.scores.items()}
 
 
+def _of(family: str, features: Features, images: Dataset) -> tuple[Features, npt.NDArray[np.int64]]:
+    rows = images.family == family
+    return features[rows], images.class_id[rows]
+
+
 def _head_file(family: str) -> str:
     return f"heads/{family}.joblib"
+
+
+def _prototypes_file(family: str) -> str:
+    return f"prototypes/{family}.joblib"
 
 
 def _write(manifest: Manifest, folder: Path) -> None:
@@ -142,8 +164,10 @@ def _manifest(
     split: protocols.Split,
     folder: Path,
     heads: dict[str, FittedHead],
+    trust: Trust,
 ) -> Manifest:
-    files = {file: file_entry(folder / file) for file in (KERAS, ONNX, *map(_head_file, heads))}
+    names = (KERAS, ONNX, *map(_head_file, heads), *map(_prototypes_file, heads))
+    files = {file: file_entry(folder / file) for file in names}
     fingerprint = hashlib.sha256("".join(entry.sha256 for entry in files.values()).encode()).hexdigest()
     backend = keras.backend.backend()
     return Manifest(
@@ -154,6 +178,8 @@ def _manifest(
         families={
             family: FamilyEntry(
                 head=_head_file(family),
+                prototypes=_prototypes_file(family),
+                calibration=trust.calibrations[family],
                 classes=[ClassEntry.of(entry) for entry in CATALOGUE[family]],
                 svc={**describe_svc(head.svc), "validation_accuracy": head.validation_accuracy},
             )
@@ -176,5 +202,6 @@ def _manifest(
             test_names=protocols.names_digest(dataset, split.test),
         ),
         recipe={**asdict(recipe), "backend": backend},
+        trust=trust.shared,
         scores={},
     )

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 
 from app.catalogue import CATALOGUE, joint_index
-from training import tables
+from training import reliability, tables
 from training.runs import Run
 
 if TYPE_CHECKING:
@@ -159,7 +159,40 @@ def confusion(run: Run, family: str) -> Figure:
     return figure
 
 
-COMMITTED: Final[dict[str, Any]] = {"theirs-and-ours": theirs_and_ours, "fewshot": fewshot, "planes": planes}
+def confidence(runs: Sequence[Run]) -> Figure:
+    """Accuracy against confidence, and errors against the share of answers accepted, beside the votes' order."""
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    diagram, curve = figure.subplots(1, 2)
+    diagram.plot([0, 100], [0, 100], color=_GREY, linewidth=1)
+    colours = iter(("#2563eb", "#c2410c", "#059669", "#7c3aed"))
+    for (protocol, method), members in tables.groups(runs).items():
+        found = tables.judged(members)
+        if found is None or protocol not in ("published", "writers"):
+            continue
+        name, colour = f"{protocol}, {method}", next(colours)
+        bins = reliability.reliability(found.confidence, found.right)
+        diagram.plot([100 * c for c, _, _ in bins], [100 * r for _, r, _ in bins], "o-", color=colour, label=name)
+        for score, style, of in ((found.confidence, "-", ""), (found.vote, ":", ", by votes")):
+            shares, risks = reliability.risk_coverage(score, found.right)
+            shown = shares > 0.5
+            curve.plot(100 * shares[shown], 100 * risks[shown], style, color=colour, label=name + of)
+    diagram.set_xlabel("confidence, % (15 bins of as many images each)")
+    diagram.set_ylabel("read right, %")
+    curve.set_xlabel("answers accepted, %")
+    curve.set_ylabel("errors among them, %")
+    for axes in (diagram, curve):
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(frameon=False, fontsize=8)
+        _plain(axes)
+    return figure
+
+
+COMMITTED: Final[dict[str, Any]] = {
+    "theirs-and-ours": theirs_and_ours,
+    "fewshot": fewshot,
+    "planes": planes,
+    "confidence": confidence,
+}
 """The plots that the README shows, by the name of their file in ``docs/images/``."""
 
 

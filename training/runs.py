@@ -29,6 +29,7 @@ KEPT_PER_CLASS = 100
 """Images of a class whose margins and logits are kept, from the first; all protocols but ``cross`` test fewer."""
 HISTORY = "history.csv"
 """What a training writes: a line of loss and accuracy for each epoch."""
+COVERAGES = (0.9, 0.95, 0.99)
 _STEP = 0.01
 _LIBRARIES = ("akshar", "numpy", "scikit-learn", "pillow", "keras", "tensorflow", "torch", "jax", "onnxruntime")
 
@@ -50,6 +51,14 @@ class Answers:
         kept: rows of the m images of which margins and logits are, shape (m,).
         margins: one-against-one decision values in libsvm's order of pairs, (m, k (k - 1) / 2), to 0.01.
         logits: the network's own for the joint classes, shape (m, 58) or (0, 58), to 0.01.
+        vote: by how much the SVC's decision value of the answer is above the next, shape (n,).
+        confidence: probability of the answer, shape (n,).
+        likely: sizes of the sets that hold the truth as often as `COVERAGES` say, shape (n, 3).
+        held: whether they held it, shape (n, 3).
+        gaps: by how much another family's class is more alike, as a cosine, than the best of the family asked for, had
+            each of the run's families been asked for, in their order: shape (n, families).
+
+    What nothing was calibrated for is empty.
     """
 
     name: npt.NDArray[np.str_]
@@ -60,6 +69,11 @@ class Answers:
     kept: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     margins: npt.NDArray[np.floating] = field(default_factory=lambda: np.zeros((0, 0)))
     logits: npt.NDArray[np.floating] = field(default_factory=lambda: np.zeros((0, 58)))
+    vote: npt.NDArray[np.floating] = field(default_factory=lambda: np.zeros(0))
+    confidence: npt.NDArray[np.floating] = field(default_factory=lambda: np.zeros(0))
+    likely: Ints = field(default_factory=lambda: np.zeros((0, 3), np.int64))
+    held: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 3), np.bool_))
+    gaps: npt.NDArray[np.floating] = field(default_factory=lambda: np.zeros((0, 0)))
 
 
 @dataclass(frozen=True)
@@ -172,9 +186,12 @@ def _pack(answers: Answers) -> str:
     for name in ("margins", "logits"):
         if name in arrays:
             arrays[name] = np.clip(np.rint(arrays[name] / _STEP), -32768, 32767).astype(np.int16)
-    for name in ("truth", "answer", "class_ids", "kept", "joint"):
+    for name in ("truth", "answer", "class_ids", "kept", "joint", "likely"):
         if name in arrays:
             arrays[name] = arrays[name].astype(np.int32)
+    for name in ("vote", "confidence", "gaps"):
+        if name in arrays:
+            arrays[name] = arrays[name].astype(np.float32)
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     return base64.b64encode(lzma.compress(buffer.getvalue(), preset=9)).decode()

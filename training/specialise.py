@@ -18,13 +18,29 @@ from pathlib import Path
 import joblib
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_predict
+from sklearn.neighbors import NearestCentroid
 from sklearn.svm import SVC
 
-from app.bundle import MANIFEST, ClassEntry, FamilyEntry, Manifest, Score, file_entry, load_bundle
+from app.bundle import (
+    MANIFEST,
+    Bundle,
+    Calibration,
+    ClassEntry,
+    FamilyEntry,
+    Manifest,
+    Score,
+    file_entry,
+    load_bundle,
+)
 from app.catalogue import CATALOGUE, CharacterClass
 from app.extractor import Features, Glyphs, OnnxExtractor
+from app.heads import Head
 from app.imaging import ImageError, read_glyph
+from app.trust import Prototypes
+from training.calibration import calibrate_family, prototypes_of
+from training.evaluation import margins
 from training.heads import describe_svc
 from training.recipe import Search
 from training.scoring import interval
@@ -102,10 +118,26 @@ def specialise(
     guessed = cross_val_predict(search, features, examples.class_id, cv=folds, n_jobs=-1)
     correct, n = int((guessed == examples.class_id).sum()), len(guessed)
     svc = search.fit(features, examples.class_id).best_estimator_
-    manifest = _write(
-        bundle.manifest, artifacts, name, svc, examples, Score(accuracy=correct / n, correct=correct, n=n)
-    )
+    prototypes = prototypes_of(features, examples.class_id)
+    calibration = _calibrate(name, bundle, svc, features, examples.class_id, folds)
+    score = Score(accuracy=correct / n, correct=correct, n=n)
+    manifest = _write(bundle.manifest, artifacts, name, svc, prototypes, calibration, examples, score)
     return Specialised(manifest, correct / n, *interval(correct, n), n)
+
+
+def _calibrate(
+    name: str, bundle: Bundle, svc: SVC, features: Features, class_id: Ints, folds: StratifiedKFold
+) -> Calibration:
+    """Of each image, what a head and class means say that were fitted on the other folds."""
+    found, cosines = [], []
+    held = list(folds.split(features, class_id))
+    for train, rest in held:
+        head = Head(clone(svc).fit(features[train], class_id[train]))
+        means = Prototypes({**bundle.prototypes, name: prototypes_of(features[train], class_id[train])})
+        found.append(margins(head, features[rest]))
+        cosines.append(means.compare(features[rest]).cosines)
+    truth = class_id[np.concatenate([rest for _, rest in held])] - 1
+    return calibrate_family(np.concatenate(found), np.concatenate(cosines), means, name, truth)[0]
 
 
 def search_svc(features: Features, class_id: Ints, seed: int, jobs: int = 1) -> GridSearchCV:
@@ -161,17 +193,22 @@ def _check_name(name: str, taken: set[str], replace: bool) -> None:
         raise SpecialiseError(f"{name} is there already; pass --replace to learn it anew.")
 
 
-def _write(old: Manifest, folder: Path, name: str, svc: SVC, examples: Examples, score: Score) -> Manifest:
-    """Add the head's file, then the manifest in one step: whoever reads between sees the old bundle, whole."""
-    pickled = io.BytesIO()
-    joblib.dump(svc, pickled, compress=3)
-    digest = hashlib.sha256(pickled.getvalue()).hexdigest()
-    # Its digest is in its name, so that a family learnt anew does not alter the file that the old manifest names.
-    head = f"heads/{name}-{digest[:8]}.joblib"
-    (folder / head).write_bytes(pickled.getvalue())
+def _write(
+    old: Manifest,
+    folder: Path,
+    name: str,
+    svc: SVC,
+    prototypes: NearestCentroid,
+    calibration: Calibration,
+    examples: Examples,
+    score: Score,
+) -> Manifest:
+    """Add the pickles' files, then the manifest in one step: whoever reads between sees the old bundle, whole."""
+    added = {kind: _pickle(fitted, folder, kind, name) for kind, fitted in (("heads", svc), ("prototypes", prototypes))}
     former = old.families.get(name)
-    files = {file: entry for file, entry in old.files.items() if former is None or file != former.head}
-    files[head] = file_entry(folder / head)
+    dropped = {former.head, former.prototypes} - set(added.values()) if former else set()
+    files = {file: entry for file, entry in old.files.items() if file not in dropped}
+    files.update({file: file_entry(folder / file) for file in added.values()})
     fingerprint = hashlib.sha256("".join(entry.sha256 for entry in files.values()).encode()).hexdigest()
     manifest = old.model_copy(
         update={
@@ -180,7 +217,9 @@ def _write(old: Manifest, folder: Path, name: str, svc: SVC, examples: Examples,
             "families": {
                 **old.families,
                 name: FamilyEntry(
-                    head=head,
+                    head=added["heads"],
+                    prototypes=added["prototypes"],
+                    calibration=calibration,
                     classes=[_entry(number, text) for number, text in enumerate(examples.characters, start=1)],
                     svc=describe_svc(svc),
                 ),
@@ -191,9 +230,22 @@ def _write(old: Manifest, folder: Path, name: str, svc: SVC, examples: Examples,
     partial = folder / f"{MANIFEST}.partial"
     partial.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     partial.replace(folder / MANIFEST)
-    if former is not None and former.head != head:
-        (folder / former.head).unlink()
+    for file in dropped:
+        (folder / file).unlink()
     return manifest
+
+
+def _pickle(fitted: BaseEstimator, folder: Path, kind: str, name: str) -> str:
+    """Write a pickle and return its file's name.
+
+    Its digest is in its name, so that a family learnt anew does not alter the file that the old manifest names.
+    """
+    pickled = io.BytesIO()
+    joblib.dump(fitted, pickled, compress=3)
+    file = f"{kind}/{name}-{hashlib.sha256(pickled.getvalue()).hexdigest()[:8]}.joblib"
+    (folder / kind).mkdir(exist_ok=True)
+    (folder / file).write_bytes(pickled.getvalue())
+    return file
 
 
 def _entry(number: int, character: str) -> ClassEntry:

@@ -10,9 +10,9 @@ from typing import Any, Final
 import numpy as np
 
 from app.catalogue import CATALOGUE, JOINT_CLASSES
-from training import scoring
+from training import reliability, scoring
 from training.recipe import RECIPES
-from training.runs import Run
+from training.runs import COVERAGES, Run
 
 FAMILIES: Final = tuple(CATALOGUE)
 CHARACTERS: Final = {(family, c.class_id): c.character for family, classes in CATALOGUE.items() for c in classes}
@@ -215,6 +215,88 @@ def degraded(run: Run) -> Table:
     for row in run.details["degraded"]:
         lines.setdefault(row["kind"], [row["what"]]).append(percent(row["right"] / row["n"]))
     return Table(("kind", "what it stands for", "mild", "medium", "strong"), [(k, *v) for k, v in lines.items()])
+
+
+def confidence(runs: Sequence[Run]) -> Table:
+    """How far confidences, sets and the notice of another family can be relied on, over all families, by protocol."""
+    rows = []
+    for (protocol, method), members in groups(runs).items():
+        found = judged(members)
+        if found is None:
+            continue
+        held, likely = found.held.mean(axis=0), found.likely.mean(axis=0)
+        rows.append(
+            (
+                protocol,
+                method,
+                f"{len(found.right):,}",
+                f"{reliability.calibration_error(found.confidence, found.right):.4f}",
+                *(f"{reliability.tells_apart(score, found.right):.4f}" for score in (found.confidence, found.vote)),
+                *(percent(reliability.risk_at(score, found.right, 0.97)) for score in (found.confidence, found.vote)),
+                *(f"{percent(h)} in {size:.2f}" for h, size in zip(held, likely, strict=True)),
+                percent(reliability.noticed(found.own, found.others, 0.01)) if len(found.others) else "",
+            )
+        )
+    header = (
+        *("protocol", "recipe", "images", "calibration error", "ROC area", "of votes"),
+        *("error at 97 %", "of votes"),
+        *(f"sets of {coverage:.0%}" for coverage in COVERAGES),
+        "other family noticed",
+    )
+    return Table(header, rows)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What runs have found of their answers' reliability, over all their n images.
+
+    Attributes:
+        confidence, vote, likely, held: see `training.runs.Answers`.
+        right: whether the answer is.
+        own: the gap of each image, its own family asked for, shape (n,).
+        others: the gaps where another family was asked for, shape (n x (families - 1),).
+    """
+
+    confidence: np.ndarray
+    vote: np.ndarray
+    likely: np.ndarray
+    held: np.ndarray
+    right: np.ndarray
+    own: np.ndarray
+    others: np.ndarray
+
+
+def judged(members: Sequence[Run]) -> Judged | None:
+    """Over all images of several runs; None where one was not judged."""
+    answers = [(place, a) for run in members for place, a in enumerate(run.answers.values())]
+    if not answers or not all(len(a.confidence) for _, a in answers):
+        return None
+    return Judged(
+        **{name: np.concatenate([getattr(a, name) for _, a in answers]) for name in ("confidence", "vote", "likely")},
+        held=np.concatenate([a.held for _, a in answers]),
+        right=np.concatenate([a.answer == a.truth for _, a in answers]),
+        own=np.concatenate([a.gaps[:, place] for place, a in answers]),
+        others=np.concatenate([np.delete(a.gaps, place, axis=1).ravel() for place, a in answers]),
+    )
+
+
+def refusals(run: Run) -> Table:
+    """What is no character, by kind: area under the ROC against held-out characters, and what became of it."""
+    uses = {"tuned": "tuned on", "measured": "not tuned on"}
+    rows = [
+        (
+            row["kind"],
+            uses[row["use"]],
+            f"{row['area']:.4f}",
+            percent(row["not_a_character"] / row["n"]),
+            percent(row["abstained"] / row["n"]),
+        )
+        for row in run.details["refusals"]
+    ]
+    own = run.details["characters"]
+    rows.append(("all kinds not tuned on", "", f"{run.details['area']:.4f}", "", ""))
+    rows.append(("characters", "held out", "", percent(own["not_a_character"] / own["n"]), ""))
+    return Table(("kind", "", "ROC area", "called no character", "abstained from"), rows)
 
 
 def trials(results: Sequence[dict[str, Any]]) -> Table:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -15,11 +16,12 @@ from starlette.requests import ClientDisconnect
 from app import metrics
 from app.api.uploads import MANY_FILES, ONE_FILE, read_file, read_files
 from app.batching import Answer, ExpiredError, RecognitionError, StoppedError
+from app.decision import Terms
 from app.decoding import Decoders
 from app.errors import ApiError, problem_docs, problem_item
 from app.imaging import ImageError, Reading
-from app.multipart import Part
-from app.schemas import BatchPrediction, Prediction, explanation, prediction
+from app.recognizer import AUTO
+from app.schemas import BatchPrediction, Prediction
 from app.service import Service, ready_service
 
 router = APIRouter(tags=["predict"])
@@ -46,7 +48,7 @@ _PARAMETERS: Final = [
         "name": "family",
         "in": "path",
         "required": True,
-        "description": "numerals, vowels, consonants, or one added later",
+        "description": "numerals, vowels, consonants, one added later, or auto: the classes of all compete",
         "schema": {"type": "string"},
     },
     {
@@ -54,6 +56,18 @@ _PARAMETERS: Final = [
         "in": "query",
         "description": "Whether to add the glyph that the model saw and what was done to the image.",
         "schema": {"type": "boolean", "default": False},
+    },
+    {
+        "name": "min_confidence",
+        "in": "query",
+        "description": "The least probability of an answer that is accepted, instead of the service's own.",
+        "schema": {"type": "number", "minimum": 0, "maximum": 1},
+    },
+    {
+        "name": "coverage",
+        "in": "query",
+        "description": "In what share of cases `likely` shall hold the truth.",
+        "schema": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
     },
     {
         "name": "X-Timeout-Ms",
@@ -75,7 +89,7 @@ _PARAMETERS: Final = [
 async def predict(request: Request) -> Response:
     """Reads the one handwritten character of an image: dark on light or light on dark, any size within the limits."""
     service, family, seconds = _accept(request)
-    explain = _asked_to_explain(request)
+    terms = _terms(request, service)
     settings = service.settings
     data = await read_file(request, settings.max_bytes, settings.upload_seconds)
     deadline = time.monotonic() + seconds
@@ -86,10 +100,7 @@ async def predict(request: Request) -> Response:
         (answer,) = await _answers(request, service, family, [reading], deadline)
     if isinstance(answer, RecognitionError):
         raise answer
-    body = prediction(answer.recognition, service.recognizer.model_version)
-    if explain:
-        body["explanation"] = explanation(reading)
-    return _respond(body, decoded, [answer])
+    return _respond(_answered(service, terms, answer, reading), decoded, [answer])
 
 
 @router.post(
@@ -102,7 +113,7 @@ async def predict(request: Request) -> Response:
 async def predict_batch(request: Request) -> Response:
     """Reads many images of one family. The results are in the order of the files: an answer or an error for each."""
     service, family, seconds = _accept(request)
-    explain = _asked_to_explain(request)
+    terms = _terms(request, service)
     settings = service.settings
     files = await read_files(request, settings.max_files, settings.max_form_bytes, settings.upload_seconds)
     deadline = time.monotonic() + seconds
@@ -123,30 +134,33 @@ async def predict_batch(request: Request) -> Response:
         decoded = time.monotonic() - started
         answers = await _answers(request, service, family, list(readings.values()), deadline)
     outcomes.update(zip(readings, answers, strict=True))
-    version = service.recognizer.model_version
-    results = [_result(index, file, outcomes[index], version) for index, file in enumerate(files)]
-    if explain:
-        for index, reading in readings.items():
-            if answered := results[index]["answer"]:
-                answered["explanation"] = explanation(reading)
-    body = {"family": family, "results": results, "model_version": version}
+    results = []
+    for index, file in enumerate(files):
+        result: dict[str, Any] = {"index": index, "filename": file.filename, "answer": None, "error": None}
+        outcome = outcomes[index]
+        if isinstance(outcome, Answer):
+            result["answer"] = _answered(service, terms, outcome, readings[index])
+        else:
+            result["error"] = problem_item(outcome)
+        results.append(result)
+    body = {"family": family, "results": results, "model_version": service.recognizer.model_version}
     return _respond(body, decoded, [answer for answer in answers if isinstance(answer, Answer)])
 
 
-def _result(index: int, file: Part, outcome: Answer | Exception, version: str) -> dict[str, Any]:
-    """What became of one file of many, as `BatchItem` has it."""
-    result: dict[str, Any] = {"index": index, "filename": file.filename, "answer": None, "error": None}
-    if isinstance(outcome, Answer):
-        return {**result, "answer": prediction(outcome.recognition, version)}
-    return {**result, "error": problem_item(outcome)}
+def _answered(service: Service, terms: Terms, answer: Answer, reading: Reading) -> dict[str, Any]:
+    """What one image's answer says, counted as given."""
+    body = terms.answer(answer.recognition, reading)
+    metrics.predicted(body)
+    service.drift.add(answer.recognition)
+    return body
 
 
 def _accept(request: Request) -> tuple[Service, str, float]:
     """The service, the family and the seconds to the deadline, if all is well before the body has been read."""
     service = ready_service(request)
     families, family = service.recognizer.families, request.path_params["family"]
-    if family not in families:
-        raise ApiError("unknown_family", f"There is no family '{family}'; there are {', '.join(families)}.")
+    if family not in families and family != AUTO:
+        raise ApiError("unknown_family", f"There is no family '{family}'; there are {', '.join(families)}, {AUTO}.")
     request.state.family = family
     seconds, asked = service.settings.deadline_seconds, request.headers.get("x-timeout-ms")
     if asked is not None:
@@ -157,13 +171,30 @@ def _accept(request: Request) -> tuple[Service, str, float]:
     return service, family, seconds
 
 
-def _asked_to_explain(request: Request) -> bool:
-    if not request.scope["query_string"]:
-        return False
-    asked = request.query_params.get("explain", "false").lower()
-    if asked not in ("true", "1", "false", "0"):
+def _terms(request: Request, service: Service) -> Terms:
+    query = request.query_params if request.scope["query_string"] else {}
+    explain = query.get("explain", "false").lower()
+    if explain not in ("true", "1", "false", "0"):
         raise ApiError("invalid_request", "explain: neither true nor false.")
-    return asked in ("true", "1")
+    least, coverage = _share(query, "min_confidence"), _share(query, "coverage")
+    if coverage in (0, 1):
+        raise ApiError("invalid_request", "coverage: not between 0 and 1.")
+    if least is None:
+        least = service.settings.min_confidence
+    return Terms(service.recognizer, least, coverage, explain in ("true", "1"))
+
+
+def _share(query: Mapping[str, str], name: str) -> float | None:
+    """A number from 0 to 1, if there is one of this name."""
+    if name not in query:
+        return None
+    try:
+        number = float(query[name])
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 1:
+        raise ApiError("invalid_request", f"{name}: not a number from 0 to 1.")
+    return number
 
 
 @contextmanager
@@ -230,7 +261,6 @@ def _respond(body: dict[str, Any], decoded: float, answers: Sequence[Answer]) ->
     head = max((answer.head for answer in answers), default=0.0)
     for answer in answers:
         metrics.STAGE_SECONDS["queue"].observe(answer.queue)
-        metrics.predicted(answer.recognition)
     timing = ", ".join(
         f"{stage};dur={1e3 * seconds:.2f}"
         for stage, seconds in (("decode", decoded), ("queue", queue), ("extractor", extractor), ("head", head))

@@ -40,7 +40,7 @@ def recognize(recognizer: Recognizer, glyphs: Sequence[Glyph]) -> list[dict[str,
 def _answer(recognition: Recognition) -> dict[str, Any]:
     alternatives = [
         {
-            "family": recognition.family,
+            "family": candidate.family,
             "class_id": candidate.entry.class_id,
             "character": candidate.entry.character,
             "confidence": round(candidate.confidence, 6),

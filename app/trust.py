@@ -1,0 +1,131 @@
+"""How far an answer can be relied on: probabilities, sets that hold the truth, and glyphs unlike anything learnt.
+
+An SVC's votes say which class wins and hardly by how much; its margins are those of features that it was fitted on and
+that the network had learnt. How alike a glyph's features are to each class's mean direction tells more. Both go into
+the probabilities, weighed on images that neither the network nor the weighing SVC has learnt (`training.calibration`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.neighbors import NearestCentroid
+
+from app.bundle import Familiarity
+from app.catalogue import CATALOGUE
+from app.heads import Floats, Reals, one_vs_rest
+
+_SLOPE: Final = 3.0
+"""A margin of 1, an SVC's own, is worth 0.95 in its pair."""
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How alike n glyphs are to the classes of all families.
+
+    Attributes:
+        cosines: of features and class means, shape (n, classes of all families).
+        nearest, second: the two greatest of them, shape (n,).
+        spread: sum of the features over their length, shape (n,): the greater, the more of them are active.
+    """
+
+    cosines: Floats
+    nearest: Floats
+    second: Floats
+    spread: Floats
+
+    def measures(self) -> Floats:
+        """What `familiarity` weighs, shape (n, 3)."""
+        return np.column_stack([self.nearest, self.second, self.spread])
+
+
+class Prototypes:
+    """The mean direction of each class's features, of several families.
+
+    Args:
+        centroids: of each family, fitted on features of length 1.
+    """
+
+    def __init__(self, centroids: Mapping[str, NearestCentroid]) -> None:
+        self.columns: dict[str, slice] = {}
+        end = 0
+        for family, fitted in centroids.items():
+            self.columns[family] = slice(end, end := end + len(fitted.classes_))
+        means = np.concatenate([fitted.centroids_ for fitted in centroids.values()])
+        self._learnt = np.concatenate(
+            [np.full(len(fitted.classes_), family in CATALOGUE) for family, fitted in centroids.items()]
+        )
+        self._means = np.asarray(means / np.linalg.norm(means, axis=1, keepdims=True), np.float32).T
+
+    def elsewhere(self, cosines: Floats, family: str) -> Floats:
+        """The cosines with classes that the network has learnt, of other families; -1 in place of all others."""
+        others = self._learnt.copy()
+        others[self.columns[family]] = False
+        return np.where(others, cosines, -1)
+
+    def compare(self, features: Reals) -> Likeness:
+        """Likeness of features, shape (n, 512)."""
+        length = np.maximum(np.linalg.norm(features, axis=1), 1e-6)
+        cosines = np.asarray(features @ self._means / length[:, None], np.float64)
+        two = np.partition(cosines, -2, axis=1)
+        return Likeness(cosines, two[:, -1], two[:, -2], features.sum(axis=1) / length)
+
+
+def probabilities(margins: Floats, cosines: Floats, likeness: float, coupling: float) -> Floats:
+    """Probability of each class of a family, shape (n, k), the the SVC's answer above all others.
+
+    Args:
+        margins: one-against-one, shape (n, k, k), as of `app.heads.Margins`.
+        cosines: with the family's classes, shape (n, k).
+        likeness: weight of the cosines.
+        coupling: weight of the coupled margins.
+    """
+    shares = softmax(likeness * cosines + coupling * coupled(margins))
+    answer = one_vs_rest(margins).argmax(axis=1)[:, None]
+    most = np.take_along_axis(shares, answer, axis=1)
+    shares = np.minimum(shares, np.nextafter(most, 0))
+    np.put_along_axis(shares, answer, most, axis=1)
+    return shares
+
+
+def coupled(margins: Floats) -> Floats:
+    """Mean log-probability of a class in its pairs with the others, shape (n, k); margins (n, k, k)."""
+    k = margins.shape[1]
+    # Single precision is enough and much faster; a margin of 25 is none that an SVC gives.
+    lost = np.log(1 + np.exp(-_SLOPE * np.clip(margins, -25, 25).astype(np.float32)))
+    # A class in a pair with itself has a margin of zero.
+    mean: Floats = (math.log(2) - lost.sum(axis=2)) / (k - 1)
+    return mean
+
+
+def softmax(logits: Floats) -> Floats:
+    """Along the last axis."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    shares: Floats = powers / powers.sum(axis=-1, keepdims=True)
+    return shares
+
+
+def familiarity(likeness: Likeness, weighed: Familiarity) -> Floats:
+    """Shape (n,): above zero for glyphs like those learnt, falling with their strangeness."""
+    found: Floats = likeness.measures() @ np.array(weighed.weights) + weighed.intercept
+    return found
+
+
+def least_probability(nonconformity: npt.ArrayLike, coverage: float) -> float:
+    """The probability from which a class belongs to a set that holds the truth in a share ``coverage`` of cases.
+
+    Split conformal prediction with the score 1 - probability of the truth (Sadinle, Lei and Wasserman, "Least ambiguous
+    set-valued classifiers", 2019). Holds for images drawn as those were that gave the scores.
+
+    Args:
+        nonconformity: scores of n images that nothing was learnt from.
+        coverage: above 0 and below 1; more than n images can vouch for gives 0: all classes.
+    """
+    scores = np.sort(np.asarray(nonconformity, np.float64))
+    rank = math.ceil((len(scores) + 1) * coverage)
+    return 0.0 if rank > len(scores) else float(1 - scores[rank - 1])
