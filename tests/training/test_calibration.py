@@ -87,7 +87,7 @@ def test_a_family_that_is_not_asked_is_left_out() -> None:
 
 
 def test_characters_are_told_from_strangers() -> None:
-    features, images = world(1000, 1)
+    features, images = world(1000, 1, noise=0.3)
     means = Prototypes({"numerals": NearestCentroid().fit(normalize(features), images.joint)})
     strange = np.random.default_rng(5).exponential(size=(400, 64)).astype(np.float32)
     weighed = familiar(means.compare(features), {"exponential": means.compare(strange)})

@@ -51,10 +51,11 @@ def test_the_command_writes_the_page_and_the_documents(tmp_path: Path) -> None:
     run = CliRunner().invoke(main, ["report", *options, "--out", str(tmp_path / "build" / "page.html")])
     assert run.exit_code == 0, run.output
     assert (tmp_path / "build" / "page.html").read_text().startswith("<!doctype html>")
-    assert tables.percent(SHIPPED.scores["consonants"]["accuracy"]) in readme.read_text()
+    score = SHIPPED.scores["consonants"]
+    assert tables.percent(score["accuracy"]) in readme.read_text()
     assert readme.read_text().startswith("before\n")
     assert readme.read_text().endswith("after\n")
     assert "yesterday" not in readme.read_text()
-    assert "1,083 of 1,111" in (results / "README.md").read_text()
-    assert "1,083 of 1,111" in (tmp_path / "MODEL_CARD.md").read_text()
+    assert f"{score['correct']:,} of 1,111" in (results / "README.md").read_text()
+    assert f"{score['correct']:,} of 1,111" in (tmp_path / "MODEL_CARD.md").read_text()
     assert {path.name for path in (tmp_path / "images").iterdir()} == {f"{name}.svg" for name in plots.COMMITTED}
