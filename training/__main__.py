@@ -125,16 +125,15 @@ def evaluate(
 
 def _score_artifacts(data: Path, dhcd: Path, artifacts: Path, results: Path | None) -> dict[str, Any]:
     with _told():
-        manifest = read_manifest(artifacts)
         recognizer = load_recognizer(Settings(artifacts=artifacts))
-    dataset = _read(data)
+    dataset, manifest = _read(data), recognizer.manifest
     test = protocols.published(dataset, manifest.split.seed).test
     if protocols.names_digest(dataset, test) != manifest.split.test_names:
         _console.print("[yellow]The test images are not those that the training held out: other data, other split.")
-    found = [evaluation.score_bundle(recognizer, manifest, dataset[test])]
+    found = [evaluation.score_bundle(recognizer, dataset[test])]
     if "dhcd" in manifest.more and dhcd.exists():
         _, held = protocols.of_dhcd(_read(dhcd))
-        found.append(evaluation.score_bundle(recognizer, manifest, held, "dhcd"))
+        found.append(evaluation.score_bundle(recognizer, held, "dhcd"))
     if results is not None:
         history = runs.read_history(artifacts / runs.HISTORY)
         for run in found:
@@ -276,11 +275,11 @@ def degrade(
     """Score the artifacts on held-out images made worse: photographed, shadowed, dusty, thin, blurred..."""
     robustness = _import("robustness")
     with _told():
-        manifest, recognizer = read_manifest(artifacts), load_recognizer(Settings(artifacts=artifacts))
-    dataset = _read(data)
+        recognizer = load_recognizer(Settings(artifacts=artifacts))
+    dataset, manifest = _read(data), recognizer.manifest
     split = protocols.published(dataset, manifest.split.seed)
     images = sources.sample(dataset[getattr(split, part)], per_class, seed=1)
-    run = robustness.measure(recognizer, manifest, images, _console.print)
+    run = robustness.measure(recognizer, images, _console.print)
     _print(tables.degraded(run))
     if save:
         runs.save(run, results)
@@ -304,8 +303,8 @@ def refuse(
     """Score how well the artifacts tell held-out characters from other scripts, conjuncts, scribbles, textures..."""
     refusals = _import("refusals")
     with _told():
-        manifest, recognizer = read_manifest(artifacts), load_recognizer(Settings(artifacts=artifacts))
-    dataset = _read(data)
+        recognizer = load_recognizer(Settings(artifacts=artifacts))
+    dataset, manifest = _read(data), recognizer.manifest
     images = dataset[protocols.published(dataset, manifest.split.seed).test]
     # Other glyphs than those that the training drew.
     seed = manifest.split.seed + 1000
@@ -313,7 +312,7 @@ def refuse(
         use: strangers.draw(of_use, strangers.PER_KIND, fonts_folder, seed)
         for use, of_use in (("tuned", strangers.TUNED_ON), ("measured", strangers.MEASURED_ON))
     }
-    run = refusals.measure(recognizer, manifest, images, kinds, _console.print)
+    run = refusals.measure(recognizer, images, kinds, _console.print)
     _print(tables.refusals(run))
     if save:
         runs.save(run, results)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from app.bundle import Manifest
 from app.extractor import Features
 from app.heads import Floats, Head
 from app.recognizer import Recognizer
@@ -15,9 +14,9 @@ from training.runs import KEPT_PER_CLASS, Answers, Run
 _BATCH = 256
 
 
-def score_bundle(recognizer: Recognizer, manifest: Manifest, test: Dataset, protocol: str = "") -> Run:
+def score_bundle(recognizer: Recognizer, test: Dataset, protocol: str = "") -> Run:
     """Each glyph of a test part, of the manifest's split unless named, read by the shipped head of its own family."""
-    glyphs = test.glyphs
+    manifest, glyphs = recognizer.manifest, test.glyphs
     features = np.concatenate([recognizer.extractor(glyphs[start : start + _BATCH]) for start in _starts(len(glyphs))])
     answers = {}
     for family in test.families:

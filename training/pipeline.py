@@ -120,9 +120,9 @@ def train(
     _write(manifest, staging)
     bundle = load_bundle(staging)
     recognizer = Recognizer(bundle, load_extractor(bundle, "onnxruntime"))
-    scores = {"published": plain_scores(evaluation.score_bundle(recognizer, manifest, dataset[split.test]))}
+    scores = {"published": plain_scores(evaluation.score_bundle(recognizer, dataset[split.test]))}
     if held_of_dhcd is not None:
-        scores["dhcd"] = plain_scores(evaluation.score_bundle(recognizer, manifest, held_of_dhcd, "dhcd"))
+        scores["dhcd"] = plain_scores(evaluation.score_bundle(recognizer, held_of_dhcd, "dhcd"))
     golden = entries(recognizer, drawings.golden())
     manifest = manifest.model_copy(update={"scores": scores, "golden": golden})
     _write(manifest, staging)

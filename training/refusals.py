@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from app.bundle import Manifest
 from app.extractor import Glyphs
 from app.framing import pack
 from app.recognizer import AUTO, Recognition, Recognizer
@@ -25,7 +24,6 @@ _BATCH: Final = 256
 
 def measure(
     recognizer: Recognizer,
-    manifest: Manifest,
     images: Dataset,
     kinds: Mapping[str, Mapping[str, Glyphs]],
     say: Callable[[str], None] = lambda _: None,
@@ -34,7 +32,6 @@ def measure(
 
     Args:
         recognizer: of the artifacts.
-        manifest: theirs.
         images: held-out characters.
         kinds: glyphs of strangers by kind, under ``tuned`` those that the artifacts were tuned on, others that they
             were not, under ``measured``.
@@ -57,7 +54,7 @@ def measure(
                 {"kind": kind, "use": use, **_row(recognizer, known, found), "shown": _shown(recognizer, glyphs, found)}
             )
             say(f"{kind}: {rows[-1]['area']:.4f}")
-    clean = score_bundle(recognizer, manifest, images)
+    clean = score_bundle(recognizer, images)
     measured = np.concatenate(strange)
     details = {
         **clean.details,

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from app.bundle import Manifest
 from app.framing import Glyph
 from app.imaging import ImageError, read_glyph
 from app.recognizer import Recognizer
@@ -24,7 +23,6 @@ _SHOWN: Final = 4
 
 def measure(
     recognizer: Recognizer,
-    manifest: Manifest,
     images: Dataset,
     say: Callable[[str], None] = lambda _: None,
     strengths: Sequence[int] = STRENGTHS,
@@ -34,7 +32,7 @@ def measure(
     Returns:
         A run of the clean answers, whose details have a row for each kind and strength.
     """
-    clean = score_bundle(recognizer, manifest, images)
+    clean = score_bundle(recognizer, images)
     rows: list[dict[str, Any]] = []
     for kind in DEGRADATIONS:
         for strength in strengths:

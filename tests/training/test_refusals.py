@@ -16,7 +16,7 @@ def test_characters_are_told_from_what_is_none(recognizer: Recognizer, nhcd: Dat
         use: strangers.draw(of_use, 12, tmp_path, seed=3)
         for use, of_use in (("tuned", strangers.TUNED_ON), ("measured", strangers.MEASURED_ON))
     }
-    run = refusals.measure(recognizer, recognizer.manifest, images, drawn)
+    run = refusals.measure(recognizer, images, drawn)
     assert load(save(run, tmp_path)).details == run.details
     rows = {row["kind"]: row for row in run.details["refusals"]}
     assert list(rows) == ["scribbles", "noise", "shapes", "textures"]

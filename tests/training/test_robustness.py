@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.bundle import read_manifest
 from app.imaging import read_glyph
 from app.recognizer import Recognizer
 from app.settings import REPOSITORY
-from tests.conftest import ARTIFACTS
 from tests.drawing import draw, encode
 from training import protocols, robustness, sources, tables
 from training.data import Dataset
@@ -35,7 +33,7 @@ def test_each_kind_is_an_image_the_worse_the_stronger_and_always_the_same(kind: 
 def test_no_kind_costs_much_at_medium_strength(recognizer: Recognizer, nhcd: Dataset) -> None:
     validation = nhcd[protocols.published(nhcd, 1).validation]
     images = sources.sample(validation, 1, seed=1)
-    run = robustness.measure(recognizer, read_manifest(ARTIFACTS), images, strengths=(MEDIUM,))
+    run = robustness.measure(recognizer, images, strengths=(MEDIUM,))
     rows = {row["kind"]: row for row in run.details["degraded"]}
     clean = sum(run.scores[family]["correct"] for family in ("numerals", "vowels", "consonants"))
     for kind in DEGRADATIONS:
