@@ -198,5 +198,6 @@ class Recognizer:
             rest = self._prototypes.elsewhere(cosines, asked)
             column = rest.argmax(axis=1)
             found = np.flatnonzero(rest.max(axis=1) - own > self._calibrations[asked].elsewhere)
-            of_class = softmax(self.trust.joint_likeness * cosines)
+            # Few glyphs look like another family's: most calls need no probabilities of all classes.
+            of_class = softmax(self.trust.joint_likeness * cosines) if len(found) else cosines
         return {row: _candidate(self._classes, column[row], of_class[row]) for row in found.tolist()}
