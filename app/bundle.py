@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -264,6 +265,12 @@ def file_entry(path: Path) -> FileEntry:
     """The manifest's entry of a file."""
     data = path.read_bytes()
     return FileEntry(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+
+
+def version_of(release: str, files: Mapping[str, FileEntry]) -> str:
+    """The model version: the release that made the files, and eight hexadecimal digits of all their digests."""
+    digests = "".join(entry.sha256 for entry in files.values())
+    return f"{release}-{hashlib.sha256(digests.encode()).hexdigest()[:8]}"
 
 
 def _verified(path: Path, entry: FileEntry) -> bytes:

@@ -78,6 +78,9 @@ def predict(
     files: Annotated[
         list[Path], typer.Argument(help="Image files, each of one character.", exists=True, dir_okay=False)
     ],
+    min_confidence: Annotated[
+        float | None, typer.Option(min=0, max=1, help="The least probability of an answer that is accepted.")
+    ] = None,
     coverage: Annotated[
         float | None, typer.Option(min=0.01, max=0.999, help="Add the characters that hold the truth so often.")
     ] = None,
@@ -93,7 +96,7 @@ def predict(
     if family not in (*recognizer.families, AUTO):
         typer.echo(f"no family '{family}'; there are {', '.join(recognizer.families)}, {AUTO}", err=True)
         raise typer.Exit(2)
-    failed, terms = False, Terms(recognizer, settings.min_confidence, coverage, explain)
+    failed, terms = False, Terms(recognizer, min_confidence, coverage, explain)
     for file in files:
         answer: dict[str, object]
         try:

@@ -33,7 +33,7 @@ class Terms:
 
     Attributes:
         recognizer: who answers.
-        min_confidence: the least probability of an answer that is relied on; None for what its artifacts say.
+        min_confidence: the least probability of an answer that is relied on; None for the recognizer's own.
         coverage: in what share of cases the likely classes shall hold the truth; None where they are not asked for.
         explain: whether to show the glyph that the model saw.
     """
@@ -45,7 +45,7 @@ class Terms:
 
     def answer(self, recognition: Recognition, reading: Reading) -> dict[str, Any]:
         """A recognition of an image as `app.schemas.Prediction` has it."""
-        least = self.recognizer.trust.min_confidence if self.min_confidence is None else self.min_confidence
+        least = self.recognizer.min_confidence if self.min_confidence is None else self.min_confidence
         likely = None
         if self.coverage is not None:
             likely = recognition.at_least(self.recognizer.least_probability(recognition.asked, self.coverage))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
@@ -81,7 +82,9 @@ class TensorFlowExtractor:
             # The service shares its GPU; by default TensorFlow would take all of the memory.
             tf.config.experimental.set_memory_growth(gpu, True)
         if threads:
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            # They are the process's: one that has used TensorFlow before keeps those it had.
+            with suppress(RuntimeError):
+                tf.config.threading.set_intra_op_parallelism_threads(threads)
         self.device = "gpu" if tf.config.list_logical_devices("GPU") else "cpu"
         # A GPU searches for the best kernels anew for every batch size; on a CPU padding only adds work.
         self.pads = self.device == "gpu"

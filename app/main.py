@@ -104,7 +104,8 @@ def load_recognizer(settings: Settings) -> Recognizer:
     # network and the event loop need.
     threadpool_limits(1, "blas")
     bundle = load_bundle(settings.artifacts)
-    recognizer = Recognizer(bundle, load_extractor(bundle, settings.runtime, settings.threads))
+    extractor = load_extractor(bundle, settings.runtime, settings.threads)
+    recognizer = Recognizer(bundle, extractor, settings.min_confidence)
     recognizer.warm_up(padded_sizes(settings.max_batch))
     prove(recognizer)
     return recognizer

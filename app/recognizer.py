@@ -90,13 +90,21 @@ class UnknownFamilyError(KeyError):
 
 
 class Recognizer:
-    """The extractor and the heads of one bundle."""
+    """The extractor and the heads of one bundle.
 
-    def __init__(self, bundle: Bundle, extractor: Extractor) -> None:
+    Args:
+        bundle: what was loaded.
+        extractor: its network, on a runtime.
+        min_confidence: the least probability of an answer that is relied on, where no request says otherwise; by
+            default the manifest's.
+    """
+
+    def __init__(self, bundle: Bundle, extractor: Extractor, min_confidence: float | None = None) -> None:
         manifest = bundle.manifest
         self.extractor = extractor
         self.manifest = manifest
         self.trust = manifest.trust
+        self.min_confidence = self.trust.min_confidence if min_confidence is None else min_confidence
         self.heads = {name: Head(svc) for name, svc in bundle.heads.items()}
         self._calibrations = {name: family.calibration for name, family in manifest.families.items()}
         self._nonconformity = {

@@ -57,16 +57,14 @@ class Prototypes:
         for family, fitted in centroids.items():
             self.columns[family] = slice(end, end := end + len(fitted.classes_))
         means = np.concatenate([fitted.centroids_ for fitted in centroids.values()])
-        self._learnt = np.concatenate(
-            [np.full(len(fitted.classes_), family in CATALOGUE) for family, fitted in centroids.items()]
-        )
+        of_family = np.repeat(list(centroids), [len(fitted.classes_) for fitted in centroids.values()])
+        learnt = np.isin(of_family, list(CATALOGUE))
+        self._others = {family: learnt & (of_family != family) for family in centroids}
         self._means = np.asarray(means / np.linalg.norm(means, axis=1, keepdims=True), np.float32).T
 
     def elsewhere(self, cosines: Floats, family: str) -> Floats:
         """The cosines with classes that the network has learnt, of other families; -1 in place of all others."""
-        others = self._learnt.copy()
-        others[self.columns[family]] = False
-        return np.where(others, cosines, -1)
+        return np.where(self._others[family], cosines, -1)
 
     def compare(self, features: Reals) -> Likeness:
         """Likeness of features, shape (n, 512)."""

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import shutil
 from collections.abc import Callable, Mapping
@@ -31,6 +30,7 @@ from app.bundle import (
     SplitEntry,
     file_entry,
     load_bundle,
+    version_of,
 )
 from app.catalogue import CATALOGUE
 from app.extractor import Features, Glyphs, load_extractor
@@ -168,11 +168,10 @@ def _manifest(
 ) -> Manifest:
     names = (KERAS, ONNX, *map(_head_file, heads), *map(_prototypes_file, heads))
     files = {file: file_entry(folder / file) for file in names}
-    fingerprint = hashlib.sha256("".join(entry.sha256 for entry in files.values()).encode()).hexdigest()
     backend = keras.backend.backend()
     return Manifest(
         schema_version=SCHEMA_VERSION,
-        model_version=f"{version('akshar')}-{fingerprint[:8]}",
+        model_version=version_of(version("akshar"), files),
         features=FEATURES,
         files=files,
         families={

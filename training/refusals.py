@@ -85,7 +85,7 @@ def _row(recognizer: Recognizer, known: np.ndarray, found: list[Recognition]) ->
 def _reasons(recognizer: Recognizer, recognition: Recognition) -> list[str]:
     """Those of `app.decision.reasons` that concern the glyph, whatever image it came from."""
     found = {
-        "low_confidence": recognition.best.confidence < recognizer.trust.min_confidence,
+        "low_confidence": recognition.best.confidence < recognizer.min_confidence,
         "not_a_character": recognition.familiarity < 0,
     }
     return [reason for reason, holds in found.items() if holds]

@@ -33,6 +33,7 @@ from app.bundle import (
     Score,
     file_entry,
     load_bundle,
+    version_of,
 )
 from app.catalogue import CATALOGUE, CharacterClass
 from app.extractor import Features, Glyphs, OnnxExtractor
@@ -209,10 +210,9 @@ def _write(
     dropped = {former.head, former.prototypes} - set(added.values()) if former else set()
     files = {file: entry for file, entry in old.files.items() if file not in dropped}
     files.update({file: file_entry(folder / file) for file in added.values()})
-    fingerprint = hashlib.sha256("".join(entry.sha256 for entry in files.values()).encode()).hexdigest()
     manifest = old.model_copy(
         update={
-            "model_version": f"{old.model_version.rpartition('-')[0]}-{fingerprint[:8]}",
+            "model_version": version_of(old.model_version.rpartition("-")[0], files),
             "files": files,
             "families": {
                 **old.families,

@@ -14,11 +14,11 @@ router = APIRouter(tags=["families"])
 @router.get("/families", summary="What is loaded", responses=problem_docs("not_ready"))
 async def families(request: Request) -> Families:
     """Each family's classes, scores and calibration, and the thresholds of all."""
-    service = ready_service(request)
-    manifest, asked = service.recognizer.manifest, service.settings.min_confidence
+    recognizer = ready_service(request).recognizer
+    manifest = recognizer.manifest
     return Families(
         model_version=manifest.model_version,
-        min_confidence=manifest.trust.min_confidence if asked is None else asked,
+        min_confidence=recognizer.min_confidence,
         families={
             name: Family(
                 classes=entry.classes,

@@ -179,8 +179,6 @@ def _terms(request: Request, service: Service) -> Terms:
     least, coverage = _share(query, "min_confidence"), _share(query, "coverage")
     if coverage in (0, 1):
         raise ApiError("invalid_request", "coverage: not between 0 and 1.")
-    if least is None:
-        least = service.settings.min_confidence
     return Terms(service.recognizer, least, coverage, explain in ("true", "1"))
 
 
