@@ -135,14 +135,14 @@ def by_pair(values: Floats, k: int) -> Floats:
 
 def pair_signs(k: int) -> Floats:
     """What turns a pair's decision into margins, (k, k): 1 for its first class, -1 for its second."""
-    upper = _upper(k).astype(np.float64)
+    upper = np.triu(np.ones((k, k)), 1)
     return upper - upper.T
 
 
 @lru_cache
-def _upper(k: int) -> npt.NDArray[np.bool_]:
-    """Where the row's class comes before the column's."""
-    return np.triu(np.ones((k, k), bool), 1)
+def _winning(k: int) -> Floats:
+    """The least margin that is a vote for the row's class, (k, k): one of zero is a vote for the earlier class."""
+    return np.where(np.triu(np.ones((k, k), bool), 1), 0, np.nextafter(0, 1))
 
 
 def one_vs_rest(margins: Floats) -> Floats:
@@ -154,8 +154,8 @@ def one_vs_rest(margins: Floats) -> Floats:
     Returns:
         Shape (n, k); the arg-max is what ``SVC(break_ties=True).predict`` answers.
     """
-    # A margin of zero is a vote for the earlier class.
-    votes = np.where(_upper(margins.shape[1]), margins >= 0, margins > 0).sum(axis=2)
-    sums = margins.sum(axis=2)
+    each = np.ones(margins.shape[2])  # Products add up rows faster than sums do.
+    votes = (margins >= _winning(margins.shape[1])) @ each
+    sums = margins @ each
     scores: Floats = votes + sums / (3 * (np.abs(sums) + 1))
     return scores

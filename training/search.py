@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -31,11 +32,12 @@ def grid_search(
         grid: values by hyperparameter.
         folds: what scikit-learn takes as ``cv``.
         jobs: processes on this machine; -1 is one a core.
-        bar: show progress; a cluster has a page of its own for it.
+        bar: show progress on a terminal; a cluster has a page of its own for it.
     """
     search = GridSearchCV(estimator, grid, cv=folds, n_jobs=jobs)
     backend, _ = get_active_backend()
-    if bar and type(backend).__name__ == "LokyBackend":
+    # Without a terminal nobody would see it, and its processes' reports, which can fail, would only be a risk.
+    if bar and sys.stdout.isatty() and type(backend).__name__ == "LokyBackend":
         search.set_callbacks(ProgressBar(max_propagation_depth=0))
     return search
 

@@ -41,7 +41,7 @@ def cluster(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_a_search_runs_on_the_workers_of_a_cluster(cluster: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_search_runs_on_the_workers_of_a_cluster(cluster: str) -> None:
     from distributed import Client
 
     features, labels = blobs()
@@ -57,9 +57,15 @@ def test_a_search_runs_on_the_workers_of_a_cluster(cluster: str, capsys: pytest.
         done = client.run(lambda dask_worker: len(dask_worker.state.log))
         assert len(done) == 2
         assert all(entries > 0 for entries in done.values())
-    # Searches are local again; the bar is theirs.
-    grid_search(SVC(), GRID, folds=3, jobs=1).fit(features, labels)
-    assert "GridSearchCV" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_search_shows_its_progress_to_who_watches(
+    terminal: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    grid_search(SVC(), GRID, folds=3, jobs=1).fit(*blobs())
+    assert ("GridSearchCV" in capsys.readouterr().out) == terminal
 
 
 def test_an_address_where_nobody_listens_is_one_line(tmp_path: Path) -> None:
