@@ -61,7 +61,15 @@ def test_a_new_family_answers_after_a_restart(tmp_path: Path) -> None:
         for character, name in MARKS.items():
             answer = client.post("/predict/punctuation", files={"file": encode(draw(name, size=80))}).json()
             assert (answer["family"], answer["character"]) == ("punctuation", character)
+            assert "not_a_character" not in answer["reasons"]
         assert answer["codepoints"] == ["U+002B"]
+        family = client.get("/families").json()["families"]["punctuation"]
+        assert family["calibrated_on"] == 18
+        for coverage in (0.9, 0.99):  # 18 images vouch for 94 %: beyond it any class may be the one.
+            path = f"/predict/punctuation?coverage={coverage}"
+            likely = client.post(path, files={"file": encode(draw("plus", size=80))}).json()["likely"]
+            assert likely[0]["character"] == "+"
+            assert (len(likely) == 3) == (coverage > family["most_coverage"])
         assert client.post("/predict/consonants", files={"file": encode(draw("pa"))}).json()["character"] == "प"
 
 
