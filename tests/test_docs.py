@@ -8,7 +8,9 @@ import pytest
 from fastapi import FastAPI
 from prometheus_client.registry import REGISTRY
 from starlette.testclient import TestClient
+from typer.main import get_command
 
+from app.cli import main as akshar
 from app.decision import REASONS
 from app.errors import CODES
 from app.settings import REPOSITORY, Settings
@@ -58,6 +60,14 @@ def test_every_metric_has_its_row() -> None:
     ]
     for metric, (_, _, meaning) in zip(ours, rows, strict=True):
         assert meaning.startswith(metric.documentation)
+
+
+def test_every_option_of_the_command_line_has_its_row() -> None:
+    section = API[API.index("## From the command line") :]
+    commands = get_command(akshar).commands  # type: ignore[attr-defined]
+    options = [option for name in ("predict", "serve") for option in commands[name].params if "--" in option.opts[0]]
+    rows = re.findall(r"^\| `(--[\w-]+)` \| (.*) \|$", section, re.MULTILINE)
+    assert rows == [(option.opts[0], option.help) for option in options]
 
 
 def test_every_protocol_and_baseline_has_its_row() -> None:
