@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mapie.classification import SplitConformalClassifier
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.neighbors import NearestCentroid
 from sklearn.preprocessing import normalize
 
@@ -63,6 +65,31 @@ def test_sets_hold_the_truth_as_often_as_was_asked(n: int, coverage: float, seed
     scores = np.sort(np.random.default_rng(seed).random(n + 1))
     held = [1 - score >= least_probability(np.delete(scores, i), coverage) - 1e-12 for i, score in enumerate(scores)]
     assert np.mean(held) >= coverage - 1e-9
+
+
+class Given(ClassifierMixin, BaseEstimator):
+    """A classifier whose inputs are the probabilities."""
+
+    def fit(self, shares: np.ndarray, truth: np.ndarray) -> "Given":
+        self.classes_ = np.unique(truth)
+        return self
+
+    def predict_proba(self, shares: np.ndarray) -> np.ndarray:
+        return shares
+
+    def predict(self, shares: np.ndarray) -> np.ndarray:
+        return np.asarray(self.classes_[shares.argmax(axis=1)])
+
+
+@pytest.mark.parametrize("coverage", [0.9, 0.95, 0.99])
+@pytest.mark.parametrize(("n", "k"), [(150, 5), (400, 12), (1100, 36)])
+def test_sets_are_those_of_mapie(n: int, k: int, coverage: float) -> None:
+    rng = np.random.default_rng(n)
+    truth = np.concatenate([np.arange(k), rng.integers(0, k, n - k)])
+    known, asked = softmax(rng.normal(size=(n, k)) + 4 * np.eye(k)[truth]), softmax(3 * rng.normal(size=(500, k)))
+    peer = SplitConformalClassifier(Given().fit(known, truth), coverage, "lac", prefit=True).conformalize(known, truth)
+    _, sets = peer.predict_set(asked)
+    np.testing.assert_array_equal(asked >= least_probability(1 - known[np.arange(n), truth], coverage), sets[:, :, 0])
 
 
 def test_more_coverage_than_the_scores_can_vouch_for_takes_all_classes() -> None:
