@@ -5,25 +5,29 @@ A process of its own, so that TensorFlow's memory and threads are in no other me
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from PIL import Image
 from threadpoolctl import threadpool_limits
 
-from app.bundle import KERAS, Bundle, load_bundle
-from app.extractor import Extractor, OnnxExtractor, TensorFlowExtractor
-from app.imaging import read_glyph
+from app.bundle import KERAS, ONNX, Bundle, load_bundle
+from app.extractor import Extractor, Features, OnnxExtractor, TensorFlowExtractor
+from app.imaging import FORMATS, read_glyph
 from app.main import SWITCH_SECONDS
 from app.recognizer import Recognizer
 from app.settings import REPOSITORY
 from benchmarks import FAMILY
-from benchmarks.images import IMAGES
+from benchmarks.images import IMAGES, photo
 from benchmarks.timing import seconds_per_call
 
 SIZES: Final = (1, 8, 32, 128)
@@ -36,9 +40,11 @@ def measure(rounds: int, seconds: float) -> dict[str, Any]:
     # As in the service.
     threadpool_limits(1, "blas")
     return {
+        "imaging": _imaging(rounds, seconds),
         "whole_way": _whole_way(bundle, rounds, 3 * seconds),
         "head": _heads(bundle, rounds, seconds),
         "extractor": _extractors(bundle, rounds, seconds),
+        "network": _networks(bundle, rounds, seconds),
     }
 
 
@@ -47,35 +53,66 @@ def _glyphs(count: int) -> np.ndarray:
     return np.resize(glyphs, (count, *glyphs.shape[1:]))
 
 
+def _by_size(
+    parts: Mapping[str, Callable[[np.ndarray], object]],
+    inputs: Callable[[int], np.ndarray],
+    rounds: int,
+    seconds: float,
+) -> dict[str, dict[str, float]]:
+    """Seconds of a call of each part, by the number of images."""
+    found: dict[str, dict[str, float]] = {name: {} for name in parts}
+    for size in SIZES:
+        calls = {name: partial(part, inputs(size)) for name, part in parts.items()}
+        for name, value in seconds_per_call(calls, rounds, seconds).items():
+            found[name][str(size)] = value
+    return found
+
+
+def _imaging(rounds: int, seconds: float) -> dict[str, dict[str, float]]:
+    """From a file to its glyph, beside Pillow's mere decoding of the file, by the image's side in pixels."""
+    found: dict[str, dict[str, float]] = {}
+    for name, file in {"32": IMAGES[0], "1000": photo()}.items():
+        calls: dict[str, Callable[[], object]] = {
+            "ours": partial(read_glyph, file),
+            "pillow": lambda file=file: Image.open(io.BytesIO(file), formats=FORMATS).load(),  # type: ignore[misc]
+        }
+        found[name] = seconds_per_call(calls, rounds, seconds)
+    return found
+
+
 def _extractors(bundle: Bundle, rounds: int, seconds: float) -> dict[str, dict[str, float]]:
     runtimes: dict[str, Extractor] = {
         "onnxruntime": OnnxExtractor(bundle.onnx),
         "tensorflow": TensorFlowExtractor(bundle.folder / KERAS),
     }
-    found: dict[str, dict[str, float]] = {name: {} for name in runtimes}
-    for size in SIZES:
-        glyphs = _glyphs(size)
-        calls = {name: partial(runtime, glyphs) for name, runtime in runtimes.items()}
-        for name, value in seconds_per_call(calls, rounds, seconds).items():
-            found[name][str(size)] = value
-    return found
+    return _by_size(runtimes, _glyphs, rounds, seconds)
+
+
+def _networks(bundle: Bundle, rounds: int, seconds: float) -> dict[str, dict[str, float]]:
+    """The network that ships beside the first that did, whose time its weights do not change."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    from training.export import export_extractor
+    from training.extractor import build, freeze
+    from training.recipe import Recipe
+
+    with tempfile.TemporaryDirectory(prefix="akshar-bench-") as folder:
+        export_extractor(freeze(build(Recipe(network="plain", channels=(24, 48, 96)))), Path(folder), _glyphs(2))
+        models = {"ours": bundle.onnx, "first": (Path(folder) / ONNX).read_bytes()}
+    networks = {name: OnnxExtractor(model, threads=1) for name, model in models.items()}
+    return _by_size(networks, _glyphs, rounds, seconds)
 
 
 def _heads(bundle: Bundle, rounds: int, seconds: float) -> dict[str, dict[str, float]]:
-    """The whole answer by our head, with its probabilities, beside the mere label by scikit-learn."""
+    """The whole answer with its probabilities, the mere label by our head, and by scikit-learn."""
     svc = bundle.heads[FAMILY]
     extractor = OnnxExtractor(bundle.onnx)
     recognizer = Recognizer(bundle, extractor)
-    found: dict[str, dict[str, float]] = {"ours": {}, "scikit-learn": {}}
-    for size in SIZES:
-        features = extractor(_glyphs(size))
-        calls = {
-            "ours": partial(recognizer.classify, features, [FAMILY] * size),
-            "scikit-learn": partial(svc.predict, features),
-        }
-        for name, value in seconds_per_call(calls, rounds, seconds).items():
-            found[name][str(size)] = value
-    return found
+    calls: dict[str, Callable[[Features], object]] = {
+        "the whole answer": lambda features: recognizer.classify(features, [FAMILY] * len(features)),
+        "the label alone": recognizer.heads[FAMILY].predict,
+        "scikit-learn, the label alone": svc.predict,
+    }
+    return _by_size(calls, lambda size: extractor(_glyphs(size)), rounds, seconds)
 
 
 def _whole_way(bundle: Bundle, rounds: int, seconds: float) -> dict[str, Any]:

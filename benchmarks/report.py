@@ -9,8 +9,12 @@ from typing import Any, Final
 FOLDER: Final = Path(__file__).parent
 
 TARGETS: Final[dict[str, tuple[str, float, str]]] = {
-    "head_n1": (">=", 20, "our head over scikit-learn's predict, 1 image"),
-    "head_n32": (">=", 10, "our head over scikit-learn's predict, 32 images"),
+    "head_n1": (">=", 20, "our whole answer over scikit-learn's label, from features, 1 image"),
+    "head_n32": (">=", 10, "our whole answer over scikit-learn's label, from features, 32 images"),
+    "network_n1": ("<=", 1.5, "the network over the first that shipped, 1 image"),
+    "network_n32": ("<=", 1.5, "the network over the first that shipped, 32 images"),
+    "image_32": ("<=", 3, "a 32x32 PNG to its glyph over Pillow's decoding"),
+    "image_1000": ("<=", 3, "a photograph of 1000x1000 to its glyph over Pillow's decoding"),
     "batch_of_raw": (">=", 0.75, "images/s of batch uploads of 64 over the whole way in one process"),
     "single_of_ceiling": (">=", 0.7, "requests/s over the same server without the model, concurrency 32"),
     "best_peer": (">=", 1.7, "requests/s over the best peer with our models, concurrency 32"),
@@ -25,12 +29,14 @@ TARGETS: Final[dict[str, tuple[str, float, str]]] = {
 
 def ratios(results: dict[str, Any]) -> dict[str, float]:
     """All that `TARGETS` names, as far as it was measured."""
-    head, service = results["raw"]["head"], results["service"]
+    raw, service = results["raw"], results["service"]
+    labels, answers = raw["head"]["scikit-learn, the label alone"], raw["head"]["the whole answer"]
     found = {
-        "head_n1": head["scikit-learn"]["1"] / head["ours"]["1"],
-        "head_n32": head["scikit-learn"]["32"] / head["ours"]["32"],
+        **{f"head_n{n}": labels[n] / answers[n] for n in ("1", "32")},
+        **{f"network_n{n}": raw["network"]["ours"][n] / raw["network"]["first"][n] for n in ("1", "32")},
+        **{f"image_{size}": each["ours"] / each["pillow"] for size, each in raw["imaging"].items()},
         "batch_of_raw": max(each["images_per_second"] for each in service["batch"].values())
-        / results["raw"]["whole_way"]["images_per_second"],
+        / raw["whole_way"]["images_per_second"],
         "single_of_ceiling": results["ceiling"]["ratio"],
         "ready_of_imports": results["ready"]["ready"] / results["ready"]["imports"],
         "resident_mb": service["resident_mb"]["rss"],
@@ -90,9 +96,13 @@ def table(results: dict[str, Any]) -> str:
                 f"| {peer['resident_mb']['pss']:.0f} |"
             )
     lines += ["", *_header("milliseconds a call", "n = 1", "n = 8", "n = 32", "n = 128")]
-    for part, runtimes in (("extractor", results["raw"]["extractor"]), ("consonants' head", results["raw"]["head"])):
+    raw = results["raw"]
+    for part, runtimes in (("extractor", raw["extractor"]), ("consonants' head", raw["head"])):
         for runtime, times in runtimes.items():
             lines.append(f"| {part}, {runtime} | {' | '.join(f'{1e3 * seconds:.2f}' for seconds in times.values())} |")
+    for size, times in raw["imaging"].items():
+        for name, what in (("ours", "a file to its glyph"), ("pillow", "the file decoded by Pillow")):
+            lines.append(f"| {what}, {size}x{size} | {1e3 * times[name]:.2f} | | | |")
     return "\n".join(lines) + "\n"
 
 

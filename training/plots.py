@@ -163,7 +163,7 @@ def confidence(runs: Sequence[Run]) -> Figure:
     """Accuracy against confidence, and errors against the share of answers accepted, beside the votes' order."""
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     diagram, curve = figure.subplots(1, 2)
-    diagram.plot([0, 100], [0, 100], color=_GREY, linewidth=1)
+    least = 100.0
     colours = iter(("#2563eb", "#c2410c", "#059669", "#7c3aed"))
     for (protocol, method), members in tables.groups(runs).items():
         found = tables.judged(members)
@@ -172,10 +172,12 @@ def confidence(runs: Sequence[Run]) -> Figure:
         name, colour = f"{protocol}, {method}", next(colours)
         bins = reliability.reliability(found.confidence, found.right)
         diagram.plot([100 * c for c, _, _ in bins], [100 * r for _, r, _ in bins], "o-", color=colour, label=name)
+        least = min(least, *(100 * share for c, r, _ in bins for share in (c, r)))
         for score, style, of in ((found.confidence, "-", ""), (found.vote, ":", ", by votes")):
             shares, risks = reliability.risk_coverage(score, found.right)
             shown = shares > 0.5
             curve.plot(100 * shares[shown], 100 * risks[shown], style, color=colour, label=name + of)
+    diagram.plot([least, 100], [least, 100], color=_GREY, linewidth=1)
     diagram.set_xlabel("confidence, % (15 bins of as many images each)")
     diagram.set_ylabel("read right, %")
     curve.set_xlabel("answers accepted, %")
