@@ -8,6 +8,7 @@ libsvm per glyph.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -19,9 +20,9 @@ from sklearn.svm import SVC
 Floats = npt.NDArray[np.float64]
 Reals = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
-Margins = Callable[[Reals], Floats]
-"""From features (n, d) to one-against-one decision values (n, k, k): row class against column class, positive where the
-row wins, zero on the diagonal."""
+Margins = Callable[[Reals], Reals]
+"""From features (n, d) to one-against-one decision values, (n, k (k - 1) / 2): pairs of classes in libsvm's order,
+positive where the first of a pair wins."""
 
 _log = structlog.get_logger("akshar.heads")
 
@@ -51,13 +52,11 @@ def reference_margins(svc: SVC) -> Margins:
     """The margins as scikit-learn computes them."""
     # The same fitted arrays under another public setting: decision_function then returns the raw decision values.
     ovo = copy.copy(svc).set_params(decision_function_shape="ovo", break_ties=False)
-    k = len(svc.classes_)
-    signs = pair_signs(k)
 
     def margins(features: Reals) -> Floats:
         values = np.asarray(ovo.decision_function(features), np.float64)
         # scikit-learn turns the sign, and drops the axis, of a lone pair.
-        return signs * by_pair(values if values.ndim == 2 else -values[:, None], k)
+        return values if values.ndim == 2 else -values[:, None]
 
     return margins
 
@@ -81,33 +80,35 @@ def vectorized_margins(svc: SVC) -> Margins | None:
     k, counts, most = len(svc.classes_), svc.n_support_, max(svc.n_support_)
     sign = -1 if k == 2 else 1  # scikit-learn turns the sign of a lone pair.
     # Classes have different numbers of support vectors: all are filled up to the most, with such as weigh nothing.
-    support = np.zeros((k, most, svc.support_vectors_.shape[1]), precision)
-    weights = np.zeros((k, most, k), precision)
+    places = np.zeros((k, most), np.intp)
+    weights = np.zeros((k, k, most), precision)
     for i, (end, count) in enumerate(zip(np.cumsum(counts), counts, strict=True)):
-        own = slice(end - count, end)
-        support[i, :count] = svc.support_vectors_[own]
+        places[i, :count] = own = np.arange(end - count, end)
         # Against every class, none against its own.
-        weights[i, :count] = np.insert(sign * svc.dual_coef_[:, own].T, i, 0, axis=1)
-    kernel = _kernel(svc, support.reshape(k * most, -1))
-    intercepts, signs = by_pair(sign * svc.intercept_, k), pair_signs(k)
+        weights[i, :, :count] = np.insert(sign * svc.dual_coef_[:, own], i, 0, axis=0)
+    kernel = _kernel(svc, svc.support_vectors_.astype(precision))
+    intercepts = (sign * svc.intercept_).astype(precision)[:, None]
+    first, second = np.triu_indices(k, 1)
+    of_first, of_second = first * k + second, second * k + first
 
-    def margins(features: Reals) -> Floats:
-        kernels = kernel(np.ascontiguousarray(features, precision)).reshape(len(features), k, -1)
-        # What a row's vectors add to its pair with a column.
-        share = (kernels.transpose(1, 0, 2) @ weights).transpose(1, 0, 2)
-        decided: Floats = signs * (share + share.transpose(0, 2, 1) + intercepts)
-        return decided
+    def margins(features: Reals) -> Reals:
+        # Glyphs lie along the last axis: whole rows are picked.
+        kernels = kernel(np.ascontiguousarray(features, precision)).take(places, axis=0)
+        # What a class's vectors add to its pair with another.
+        shares = (weights @ kernels).reshape(k * k, len(features))
+        decided: Reals = shares.take(of_first, axis=0) + shares.take(of_second, axis=0) + intercepts
+        return decided.T
 
     return margins
 
 
 def _kernel(svc: SVC, support: Reals) -> Callable[[Reals], Reals]:
-    """The kernel of an SVC with these support vectors, (m, d), as a function from (n, d) to (n, m)."""
+    """The kernel of an SVC with these support vectors, (m, d), as a function from (n, d) to (m, n)."""
     # What "scale" and "auto" came to at the fit; there is no public name for it.
     gamma = support.dtype.type(svc._gamma)
 
     def linear(x: Reals) -> Reals:
-        products: Reals = x @ support.T
+        products: Reals = support @ x.T
         return products
 
     def polynomial(x: Reals) -> Reals:
@@ -119,43 +120,36 @@ def _kernel(svc: SVC, support: Reals) -> Callable[[Reals], Reals]:
     expanded = np.column_stack([2 * gamma * support, -gamma * squares, np.full_like(squares, -gamma)])
 
     def radial(x: Reals) -> Reals:
-        similarities: Reals = np.column_stack([x, np.ones(len(x), x.dtype), np.einsum("ij,ij->i", x, x)]) @ expanded.T
+        similarities: Reals = expanded @ np.column_stack([x, np.ones(len(x), x.dtype), np.einsum("ij,ij->i", x, x)]).T
         return np.exp(similarities, out=similarities)
 
     return {"linear": linear, "poly": polynomial, "rbf": radial}[svc.kernel]
 
 
-def by_pair(values: Floats, k: int) -> Floats:
-    """Values of pairs of classes, (..., k (k - 1) / 2) in libsvm's order, as symmetric matrices (..., k, k)."""
-    first, second = np.triu_indices(k, 1)
-    matrices = np.zeros((*values.shape[:-1], k, k))
-    matrices[..., first, second] = matrices[..., second, first] = values
-    return matrices
-
-
-def pair_signs(k: int) -> Floats:
-    """What turns a pair's decision into margins, (k, k): 1 for its first class, -1 for its second."""
-    upper = np.triu(np.ones((k, k)), 1)
-    return upper - upper.T
-
-
 @lru_cache
-def _winning(k: int) -> Floats:
-    """The least margin that is a vote for the row's class, (k, k): one of zero is a vote for the earlier class."""
-    return np.where(np.triu(np.ones((k, k), bool), 1), 0, np.nextafter(0, 1))
+def pairs_of_classes(pairs: int) -> tuple[Reals, Reals]:
+    """In which of the pairs each class is, shape (pairs, k): 1 as the first and -1 as the second; and 1 as either."""
+    k = round((1 + math.sqrt(1 + 8 * pairs)) / 2)
+    signs = np.zeros((pairs, k), np.float32)
+    first, second = np.triu_indices(k, 1)
+    signs[np.arange(pairs), first], signs[np.arange(pairs), second] = 1, -1
+    return signs, np.abs(signs)
 
 
-def one_vs_rest(margins: Floats) -> Floats:
+def one_vs_rest(margins: Reals) -> Floats:
     """scikit-learn's ``ovr`` decision values: votes, plus the summed margins squeezed into a third of a vote.
 
     Args:
-        margins: one-against-one decision values, shape (n, k, k), as of `Margins`.
+        margins: one-against-one decision values, shape (n, pairs), as of `Margins`.
 
     Returns:
         Shape (n, k); the arg-max is what ``SVC(break_ties=True).predict`` answers.
     """
-    each = np.ones(margins.shape[2])  # Products add up rows faster than sums do.
-    votes = (margins >= _winning(margins.shape[1])) @ each
-    sums = margins @ each
+    signs, _ = pairs_of_classes(margins.shape[1])
+    places = np.arange(signs.shape[1])
+    # A pair is a vote for its first class from zero on, else for its second: a class is the second of as many pairs as
+    # there are classes before it.
+    votes = (margins >= 0).astype(np.float32) @ signs + places
+    sums = np.asarray(margins @ signs, np.float64)
     scores: Floats = votes + sums / (3 * (np.abs(sums) + 1))
     return scores

@@ -18,7 +18,7 @@ from sklearn.neighbors import NearestCentroid
 
 from app.bundle import Familiarity
 from app.catalogue import CATALOGUE
-from app.heads import Floats, Reals, one_vs_rest
+from app.heads import Floats, Reals, one_vs_rest, pairs_of_classes
 
 _SLOPE: Final = 3.0
 """A margin of 1, an SVC's own, is worth 0.95 in its pair."""
@@ -74,30 +74,31 @@ class Prototypes:
         return Likeness(cosines, two[:, -1], two[:, -2], features.sum(axis=1) / length)
 
 
-def probabilities(margins: Floats, cosines: Floats, likeness: float, coupling: float) -> Floats:
-    """Probability of each class of a family, shape (n, k), the the SVC's answer above all others.
+def probabilities(margins: Reals, cosines: Floats, likeness: float, coupling: float) -> Floats:
+    """Probability of each class of a family, shape (n, k), the SVC's answer above all others.
 
     Args:
-        margins: one-against-one, shape (n, k, k), as of `app.heads.Margins`.
+        margins: one-against-one, shape (n, k (k - 1) / 2), as of `app.heads.Margins`.
         cosines: with the family's classes, shape (n, k).
         likeness: weight of the cosines.
         coupling: weight of the coupled margins.
     """
     shares = softmax(likeness * cosines + coupling * coupled(margins))
-    answer = one_vs_rest(margins).argmax(axis=1)[:, None]
-    most = np.take_along_axis(shares, answer, axis=1)
-    shares = np.minimum(shares, np.nextafter(most, 0))
-    np.put_along_axis(shares, answer, most, axis=1)
+    answers = np.arange(len(shares)), one_vs_rest(margins).argmax(axis=1)
+    most = shares[answers]
+    shares = np.minimum(shares, np.nextafter(most, 0)[:, None])
+    shares[answers] = most
     return shares
 
 
-def coupled(margins: Floats) -> Floats:
-    """Mean log-probability of a class in its pairs with the others, shape (n, k); margins (n, k, k)."""
-    k = margins.shape[1]
-    # Single precision is enough and much faster; a margin of 25 is none that an SVC gives.
-    lost = np.log(1 + np.exp(-_SLOPE * np.clip(margins, -25, 25).astype(np.float32)))
-    # A class in a pair with itself has a margin of zero.
-    mean: Floats = (math.log(2) - lost.sum(axis=2)) / (k - 1)
+def coupled(margins: Reals) -> Reals:
+    """Mean log-probability of each of k classes in its pairs with the others, shape (n, k); margins (n, pairs)."""
+    signs, either = pairs_of_classes(margins.shape[1])
+    # Of a pair with margin m, its first class loses log(1 + exp(-m)): half of |m| - m, and what both lose alike.
+    half = _SLOPE / 2 * margins
+    both = np.abs(half)
+    both += np.log(1 + np.exp(-2 * both))
+    mean: Reals = (half @ signs - both @ either) / (signs.shape[1] - 1)
     return mean
 
 

@@ -24,7 +24,7 @@ from sklearn.svm import SVC
 
 from app.bundle import Calibration, Deciles, Familiarity, TrustEntry
 from app.extractor import Features
-from app.heads import Floats, Head
+from app.heads import Floats, Head, Reals
 from app.trust import Likeness, Prototypes, coupled, probabilities, softmax
 from training.data import Dataset
 from training.evaluation import margins
@@ -114,12 +114,12 @@ def prototypes_of(features: Features, class_id: Ints) -> NearestCentroid:
 
 
 def calibrate_family(
-    margins: Floats, cosines: Floats, means: Prototypes, family: str, truth: Ints
+    margins: Reals, cosines: Floats, means: Prototypes, family: str, truth: Ints
 ) -> tuple[Calibration, Floats]:
     """Weights, threshold and scores of one family, from n of its images that nothing was learnt from.
 
     Args:
-        margins: of a head that has not learnt them, shape (n, k, k).
+        margins: of a head that has not learnt them, shape (n, k (k - 1) / 2).
         cosines: with the classes of all families, shape (n, classes).
         means: of all families.
         family: its name.
@@ -143,7 +143,7 @@ def calibrate_family(
     return calibration, shares
 
 
-def weigh(evidence: Sequence[Floats], truth: Ints) -> list[float]:
+def weigh(evidence: Sequence[Reals], truth: Ints) -> list[float]:
     """Weights of kinds of evidence, each of shape (n, k), whose weighted sum has the likeliest softmax.
 
     The truth's target is (n + 1) / (n + 2) and no certainty, as in Platt, "Probabilistic outputs for support vector

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.extractor import Features
-from app.heads import Floats, Head
+from app.heads import Head, Reals
 from app.recognizer import Recognizer
 from training.data import Dataset
 from training.runs import KEPT_PER_CLASS, Answers, Run
@@ -43,19 +43,18 @@ def answer(test: Dataset, features: Features, head: Head) -> Answers:
     kept = np.sort(
         np.concatenate([np.flatnonzero(test.class_id == c)[:KEPT_PER_CLASS] for c in np.unique(test.class_id)])
     )
-    first, second = np.triu_indices(len(head.class_ids), 1)
     return Answers(
         name=test.name,
         truth=test.class_id,
         answer=predict(head, features),
         class_ids=head.class_ids,
-        margins=margins(head, features[kept])[:, first, second],
+        margins=margins(head, features[kept]),
         kept=kept,
     )
 
 
-def margins(head: Head, features: Features) -> Floats:
-    """One-against-one margins, shape (n, k, k), in batches of a size that memory does not mind."""
+def margins(head: Head, features: Features) -> Reals:
+    """One-against-one margins, shape (n, k (k - 1) / 2), in batches of a size that memory does not mind."""
     return np.concatenate([head.margins(features[start : start + _BATCH]) for start in _starts(len(features))])
 
 

@@ -20,7 +20,7 @@ from PIL import Image
 from app.bundle import ONNX, Manifest
 from app.catalogue import CATALOGUE
 from app.framing import unpack
-from app.heads import by_pair, one_vs_rest, pair_signs
+from app.heads import one_vs_rest
 from app.luminance import plain
 from training import plots, refusals, robustness, tables
 from training.data import Dataset
@@ -320,9 +320,7 @@ def _runner_up(family: str, answers: Answers, row: int) -> str:
     place = np.flatnonzero(answers.kept == row)
     if not len(place):
         return ""
-    k = len(answers.class_ids)
-    margins = pair_signs(k) * by_pair(np.asarray(answers.margins[place], np.float64), k)
-    second = answers.class_ids[np.argsort(-one_vs_rest(margins)[0], kind="stable")[1]]
+    second = answers.class_ids[np.argsort(-one_vs_rest(answers.margins[place])[0], kind="stable")[1]]
     return tables.CHARACTERS[family, int(second)]
 
 
