@@ -57,6 +57,9 @@ class Prediction(CharacterAnswer):
 
     decision: Literal["accepted", "abstained"] = Field(description="Whether the answer is to be relied on.")
     reasons: list[Reason] = Field(description="Why not, where it is not.")
+    familiarity: float = Field(
+        description="How like the characters that were learnt the glyph is; below 0 it is `not_a_character`."
+    )
     alternatives: list[CharacterAnswer] = Field(description="The five best, the answer first.")
     model_version: str = Field(description="Which artifacts answered.")
     looks_like: CharacterAnswer | None = Field(
@@ -162,6 +165,7 @@ def prediction(
         **alternatives[0],
         "decision": "abstained" if why_not else "accepted",
         "reasons": why_not,
+        "familiarity": round(recognition.familiarity, 3),
         "alternatives": alternatives,
         "model_version": model_version,
     }

@@ -32,12 +32,13 @@ def test_a_drawn_character_is_read(client: TestClient) -> None:
     response = client.post("/predict/consonants", files={"file": ("pa.png", encode(draw("pa")))})
     assert response.status_code == 200
     answer = response.json()
-    assert list(answer) == [*FIELDS, "decision", "reasons", "alternatives", "model_version"]
+    assert list(answer) == [*FIELDS, "decision", "reasons", "familiarity", "alternatives", "model_version"]
     Prediction.model_validate(answer, strict=True)
     assert (answer["family"], answer["class_id"], answer["character"]) == ("consonants", 21, "प")
     assert (answer["codepoints"], answer["romanization"], answer["label"]) == (["U+092A"], "pa", "pa")
     assert (answer["decision"], answer["reasons"]) == ("accepted", [])
     assert 0.5 < answer["confidence"] <= 1
+    assert answer["familiarity"] > 0
 
 
 def test_alternatives_are_the_five_best_the_answer_first(client: TestClient) -> None:

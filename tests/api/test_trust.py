@@ -86,8 +86,12 @@ def test_what_is_no_character_is_mostly_refused(client: TestClient) -> None:
     for drawing in (strangers.noise, strangers.scribble, strangers.texture):
         for _ in range(10):
             response = client.post("/predict/auto", files={"file": encode(drawing(rng, {}))})
-            # Some are blank, or so fine that nothing is left of them.
-            refused += response.status_code == 422 or response.json()["decision"] == "abstained"
+            if response.status_code == 422:  # Some are blank, or so fine that nothing is left of them.
+                refused += 1
+                continue
+            answer = response.json()
+            refused += answer["decision"] == "abstained"
+            assert ("not_a_character" in answer["reasons"]) == (answer["familiarity"] < 0)
     assert refused >= 24
 
 
