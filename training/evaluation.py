@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
+from app.catalogue import CATALOGUE, joint_index
 from app.extractor import Features
 from app.heads import Head, Reals
-from app.recognizer import Recognizer
+from app.recognizer import AUTO, Recognizer
 from training.data import Dataset
 from training.runs import KEPT_PER_CLASS, Answers, Run
 
@@ -15,13 +18,17 @@ _BATCH = 256
 
 
 def score_bundle(recognizer: Recognizer, test: Dataset, protocol: str = "") -> Run:
-    """Each glyph of a test part, of the manifest's split unless named, read by the shipped head of its own family."""
+    """Each glyph of a test part, of the manifest's split unless named, read by the shipped head of its own family.
+
+    And with no family given, as ``POST /predict/auto`` reads it.
+    """
     manifest, glyphs = recognizer.manifest, test.glyphs
     features = np.concatenate([recognizer.extractor(glyphs[start : start + _BATCH]) for start in _starts(len(glyphs))])
     answers = {}
     for family in test.families:
         rows = np.flatnonzero(test.family == family)
-        answers[family] = answer(test[rows], features[rows], recognizer.heads[family])
+        by_head = answer(test[rows], features[rows], recognizer.heads[family])
+        answers[family] = replace(by_head, joint=_of_all(recognizer, features[rows]))
     return Run(
         protocol=protocol or manifest.split.protocol,
         part=str(manifest.split.seed),
@@ -36,6 +43,16 @@ def score_bundle(recognizer: Recognizer, test: Dataset, protocol: str = "") -> R
         },
         versions=manifest.versions,
     )
+
+
+def _of_all(recognizer: Recognizer, features: Features) -> npt.NDArray[np.int64]:
+    """Joint indices of what all families' classes give, shape (n,); -1 for a class of a family added later."""
+    found: list[int] = []
+    for start in _starts(len(features)):
+        batch = features[start : start + _BATCH]
+        best = [recognition.best for recognition in recognizer.classify(batch, [AUTO] * len(batch))]
+        found += [joint_index(b.family, b.entry.class_id) if b.family in CATALOGUE else -1 for b in best]
+    return np.array(found, np.int64)
 
 
 def answer(test: Dataset, features: Features, head: Head) -> Answers:

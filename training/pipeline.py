@@ -135,7 +135,8 @@ def train(
 
 def plain_scores(run: Run) -> dict[str, Score]:
     """Accuracy and counts by family, as the manifest keeps them."""
-    return {family: Score(**{key: s[key] for key in Score.model_fields}) for family, s in run.scores.items()}
+    scores = run.scores
+    return {family: Score(**{key: scores[family][key] for key in Score.model_fields}) for family in run.answers}
 
 
 def _of(family: str, features: Features, images: Dataset) -> tuple[Features, npt.NDArray[np.int64]]:

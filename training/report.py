@@ -91,8 +91,9 @@ PROTOCOLS_TEXTS: Final = (
     ).format(*tables.HCR_NET),
     (
         "first learns from the protocol's own images alone; quick and full (training/recipe.py) learn from other "
-        "writers, too (never from the side that is asked). full is what ships, and has one run, the shipped one. joint "
-        "is one SVC over all 58 classes, no family given. macro-F1 is the mean of the parts."
+        "writers, too (never from the side that is asked). full is what ships, and has one run, the shipped one. "
+        "joint: no family given; one SVC over all 58 classes, of full what POST /predict/auto answers. macro-F1 is the "
+        "mean of the parts."
     ),
 )
 DEGRADED_TEXT: Final = (

@@ -47,7 +47,7 @@ class Answers:
         truth: class numbers, shape (n,).
         answer: class numbers, -1 for none, shape (n,).
         class_ids: the classes of the head, ascending, shape (k,); empty where no head has answered.
-        joint: the joint index that a head over all classes answered, shape (n,) or (0,).
+        joint: the joint index that was answered with no family given, shape (n,) or (0,).
         kept: rows of the m images of which margins and logits are, shape (m,).
         margins: one-against-one decision values in libsvm's order of pairs, (m, k (k - 1) / 2), to 0.01.
         logits: the network's own for the joint classes, shape (m, 58) or (0, 58), to 0.01.
