@@ -86,9 +86,9 @@ def probabilities(margins: Reals, cosines: Floats, likeness: float, coupling: fl
     shares = softmax(likeness * cosines + coupling * coupled(margins))
     answers = np.arange(len(shares)), one_vs_rest(margins).argmax(axis=1)
     most = shares[answers]
-    shares = np.minimum(shares, np.nextafter(most, 0)[:, None])
-    shares[answers] = most
-    return shares
+    below: Floats = np.minimum(shares, np.nextafter(most, 0)[:, None])
+    below[answers] = most
+    return below
 
 
 def coupled(margins: Reals) -> Reals:
