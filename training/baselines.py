@@ -113,10 +113,9 @@ def published_network(
         optimizer=keras.optimizers.RMSprop(1e-3),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
-        jit_compile=False,  # XLA makes these wide convolutions eight times slower on a CPU.
     )
     batches = AugmentedBatches([Source.of(task.train)], PUBLISHED_AUGMENTATION, PUBLISHED_BATCH, SEED)
-    network = fit(network, batches, (task.validation.glyphs, task.validation.joint), epochs, work, verbose)
+    fit(network, batches, (task.validation.glyphs, task.validation.joint), epochs, work, verbose)
     answers, chosen = answer_by_heads(network, task, grid or Search(), SEED, say)
     details = {"parameters": network.count_params(), "heads": chosen}
     return [_run("published-network", recipe, task, answers, details, read_history(work / HISTORY))]
@@ -169,9 +168,8 @@ def _bottleneck(method: str, task: Task, work: Path, say: Say, verbose: int) -> 
         optimizer=extractor.one_cycle(recipe, len(batches)),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
-        jit_compile=extractor.XLA,
     )
-    network = fit(network, batches, (task.validation.glyphs, task.validation.joint), recipe.epochs, work, verbose)
+    fit(network, batches, (task.validation.glyphs, task.validation.joint), recipe.epochs, work, verbose)
     answers, points = {}, []
     for family in task.test.families:
         test = _family(task.test, family)

@@ -18,6 +18,7 @@ from keras import layers
 
 from app.catalogue import JOINT_CLASSES
 from app.framing import SIZE
+from training import fast
 from training.augment import Augmentation, Batch
 from training.recipe import Recipe
 from training.runs import HISTORY, RunError, read_history
@@ -26,29 +27,29 @@ from training.sources import Labels, Source
 Truth = npt.NDArray[np.float32]
 """Shares of the 58 classes in each image, shape (n, 58)."""
 FEATURES = 512
-XLA = keras.backend.backend() != "torch"
-"""Halves the time on CPUs, where "auto" leaves it off; PyTorch's counterpart would need a C compiler."""
 FEATURE_LAYER = "features"
-_MOMENTUM = 0.95  # An epoch has some 70 steps: the default 0.99 would not catch up with the weights within one.
-
 _NECK = 64
 """Channels to which a residual network is narrowed, so that the dense layer does not hold most of its weights."""
 
 
 def build(recipe: Recipe) -> keras.Model:
-    """The classifier: glyphs (n, 32, 32, 1) to logits (n, 58), after three stages of convolutions."""
+    """The classifier: glyphs (n, 32, 32, 1) to logits (n, 58), after three stages of convolutions.
+
+    Its last layers compute in single precision whatever the rest does: the loss compares close cosines.
+    """
     glyph = keras.Input((SIZE, SIZE, 1), name="glyph")
     x = _plain(glyph, recipe) if recipe.network == "plain" else _residual(glyph, recipe)
     x = layers.Flatten()(x)
     x = layers.Dense(FEATURES, use_bias=False)(x)
-    x = layers.BatchNormalization(momentum=_MOMENTUM)(x)
+    x = fast.normalised(x)
     x = layers.ReLU(name=FEATURE_LAYER)(x)
     x = layers.Dropout(recipe.dropout)(x)
     if recipe.cosine:
-        x = layers.UnitNormalization()(x)
-        x = layers.Dense(JOINT_CLASSES, use_bias=False, kernel_constraint=keras.constraints.UnitNorm(axis=0))(x)
-        return keras.Model(glyph, layers.Rescaling(recipe.cosine, name="logits")(x), name="akshar")
-    return keras.Model(glyph, layers.Dense(JOINT_CLASSES, name="logits")(x), name="akshar")
+        unit = keras.constraints.UnitNorm(axis=0)
+        x = layers.UnitNormalization(dtype="float32")(x)
+        x = layers.Dense(JOINT_CLASSES, use_bias=False, kernel_constraint=unit, dtype="float32")(x)
+        return keras.Model(glyph, layers.Rescaling(recipe.cosine, dtype="float32", name="logits")(x), name="akshar")
+    return keras.Model(glyph, layers.Dense(JOINT_CLASSES, dtype="float32", name="logits")(x), name="akshar")
 
 
 def _plain(x: keras.KerasTensor, recipe: Recipe) -> keras.KerasTensor:
@@ -77,7 +78,7 @@ def _residual(x: keras.KerasTensor, recipe: Recipe) -> keras.KerasTensor:
 
 def _convolved(x: keras.KerasTensor, channels: int, size: int = 3, strides: int = 1) -> keras.KerasTensor:
     x = layers.Conv2D(channels, size, strides=strides, padding="same", use_bias=False)(x)
-    return layers.BatchNormalization(momentum=_MOMENTUM)(x)
+    return fast.normalised(x)
 
 
 def freeze(classifier: keras.Model) -> keras.Model:
@@ -144,14 +145,17 @@ def train(
     claim(folder, {"recipe": asdict(recipe), "seed": seed})
     keras.utils.set_random_seed(seed)
     batches = AugmentedBatches(training, recipe.augmentation, recipe.batch, seed)
-    classifier = build(recipe)
-    classifier.compile(
+    with fast.layers():
+        learner = build(recipe)
+    learner.compile(
         optimizer=one_cycle(recipe, len(batches)),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing),
         metrics=["accuracy"],
-        jit_compile=XLA,
     )
-    return fit(classifier, batches, validation, recipe.epochs, folder, verbose)
+    fit(learner, batches, validation, recipe.epochs, folder, verbose)
+    classifier = build(recipe)
+    classifier.set_weights(learner.get_weights())
+    return classifier
 
 
 def fit(
@@ -161,14 +165,14 @@ def fit(
     epochs: int,
     folder: Path,
     verbose: int = 1,
-) -> keras.Model:
-    """Train a compiled classifier and return it with the weights of its best validation loss.
+) -> None:
+    """Train a compiled classifier and leave it with the weights of its best validation loss.
 
     Each epoch leaves its state in ``folder``, and a line of loss and accuracy in its `HISTORY`; called again
     with the same arguments after an interruption, training goes on from the last whole epoch. Progress is Keras's bar
     (``verbose=1``) or a line per epoch (2).
     """
-    history, best = folder / HISTORY, folder / "best.keras"
+    history, best = folder / HISTORY, folder / "best.weights.h5"
     classifier.fit(
         batches,
         validation_data=(validation[0][..., None], one_hot(validation[1])),
@@ -179,13 +183,17 @@ def fit(
             keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start_epoch(epoch)),
             keras.callbacks.CSVLogger(str(history), append=True),
             keras.callbacks.ModelCheckpoint(
-                str(best), monitor="val_loss", save_best_only=True, initial_value_threshold=_least_loss(history)
+                str(best),
+                monitor="val_loss",
+                save_best_only=True,
+                save_weights_only=True,
+                initial_value_threshold=_least_loss(history),
             ),
             # Last, so that a state is only kept once the epoch's line and best weights are.
             keras.callbacks.BackupAndRestore(str(folder / "state"), delete_checkpoint=False),
         ],
     )
-    return keras.models.load_model(best, compile=False)
+    classifier.load_weights(best)
 
 
 def claim(folder: Path, training: dict[str, Any]) -> None:

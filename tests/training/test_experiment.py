@@ -26,14 +26,6 @@ TOLERANCE = 0.01
 """Of accuracy: what one seed may give on one machine in two trainings, one of them interrupted."""
 
 
-@pytest.fixture(autouse=True)
-def small_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    """To compile would take longer than to train."""
-    from training import extractor
-
-    monkeypatch.setattr(extractor, "XLA", False)
-
-
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RECIPES, "quick", TINY)

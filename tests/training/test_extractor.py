@@ -67,7 +67,6 @@ def test_it_learns_and_an_interrupted_training_resumes(tmp_path: Path, monkeypat
 
     from training import extractor
 
-    monkeypatch.setattr(extractor, "XLA", False)  # To compile would take longer than to train.
     recipe = small_recipe(epochs=6, batch=16, augmentation=Augmentation(shift=1, elastic=0))
     epochs: list[int] = []
 

@@ -22,9 +22,8 @@ pytestmark = [
 def test_a_trial_is_scored_without_the_test_part(
     nhcd: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from training import extractor, trial
+    from training import trial
 
-    monkeypatch.setattr(extractor, "XLA", False)  # To compile would take longer than to train.
     monkeypatch.setattr(trial, "DEGRADATIONS", {kind: DEGRADATIONS[kind] for kind in ("photo", "marker")})
     own = sample(nhcd, 14, seed=1)
     # A test part that nothing may look at: whoever does gets other answers.
