@@ -237,11 +237,13 @@ def _others(recipe: Recipe, dhcd: Path | None, folder: Path) -> tuple[dict[Sourc
     held = None
     if "dhcd" in recipe.more and dhcd is not None:
         others["dhcd"], held = protocols.of_dhcd(_read(dhcd))
-    if "fonts" in recipe.more:
-        try:
+    try:
+        if "fonts" in recipe.more:
             others["fonts"] = fonts.read_fonts(folder)
-        except DatasetError as error:
-            _fail(f"{error} The recipe learns from fonts: make fonts.")
+        if "pens" in recipe.more:
+            others["pens"] = fonts.read_fonts(folder, _import("pens").written)
+    except DatasetError as error:
+        _fail(f"{error} The recipe learns from fonts: make fonts.")
     return others, held
 
 

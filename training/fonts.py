@@ -8,6 +8,7 @@ their ``locl`` feature. ``make fonts`` fetches fonts that look handwritten; any 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -28,8 +29,21 @@ _UNASSIGNED: Final = "\u0378"
 _WIDEST: Final = 1.5
 
 
-def read_fonts(folder: Path) -> Dataset:
+Hand = Callable[[Image.Image], Iterable[Image.Image]]
+"""How a font's form, dark on a white page, is written: pages like it."""
+
+
+def as_printed(page: Image.Image) -> Iterable[Image.Image]:
+    """The form itself."""
+    return [page]
+
+
+def read_fonts(folder: Path, hand: Hand = as_printed) -> Dataset:
     """Draw the catalogue's characters with every font of a folder.
+
+    Args:
+        folder: of font files, anywhere in it.
+        hand: writes each form; `training.pens.written` is another.
 
     Returns:
         The glyphs; the writer is the font's file name, and forms that two languages share are there once.
@@ -41,17 +55,17 @@ def read_fonts(folder: Path) -> Dataset:
     found: dict[tuple[str, str, int, str], Glyph] = {}
     for file in files:
         font = ImageFont.truetype(str(file), _HEIGHT, layout_engine=ImageFont.Layout.RAQM)
-        usual, absent = _width(font, "क"), _draw(font, _UNASSIGNED, "hi")
-        if _same(_draw(font, "क", "hi"), absent):
+        usual, absent = _width(font, "क"), _read(_page(font, _UNASSIGNED, "hi"))
+        if _same(_read(_page(font, "क", "hi")), absent):
             continue  # A font of other scripts.
         for family, classes in CATALOGUE.items():
             for entry in classes:
                 if len(entry.character) > 2 and _width(font, entry.character) > _WIDEST * usual:
                     continue
-                for language in LANGUAGES:
-                    glyph = _draw(font, entry.character, language)
+                forms = {_digest(page): page for page in (_page(font, entry.character, of) for of in LANGUAGES)}
+                for glyph in (_read(written) for form in forms.values() for written in hand(form)):
                     if glyph is not None and not _same(glyph, absent):
-                        key = (file.stem, family, entry.class_id, hashlib.sha256(glyph.tobytes()).hexdigest())
+                        key = (file.stem, family, entry.class_id, _digest(glyph))
                         found.setdefault(key, glyph)
     if not found:
         raise DatasetError(f"{folder}: holds no font with Devanagari characters.")
@@ -75,11 +89,19 @@ def _width(font: ImageFont.FreeTypeFont, text: str) -> float:
     return right - left
 
 
-def _draw(font: ImageFont.FreeTypeFont, character: str, language: str) -> Glyph | None:
+def _page(font: ImageFont.FreeTypeFont, character: str, language: str) -> Image.Image:
     page = Image.new("L", (_PAGE, _PAGE), 255)
     pen = ImageDraw.Draw(page)
     pen.text((_PAGE / 2, _PAGE / 2), character, 0, font, anchor="mm", language=language)
+    return page
+
+
+def _read(page: Image.Image) -> Glyph | None:
     try:
         return read(page).glyph
     except ImageError:
         return None
+
+
+def _digest(image: Image.Image | Glyph) -> str:
+    return hashlib.sha256(image.tobytes()).hexdigest()

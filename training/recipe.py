@@ -37,7 +37,8 @@ class Share:
     in_heads: int = 0
 
 
-SourceName = Literal["dhcd", "fonts"]
+SourceName = Literal["dhcd", "fonts", "pens"]
+"""Another data set; fonts as they are printed; the same fonts as pens write them."""
 
 
 @dataclass(frozen=True)
