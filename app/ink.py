@@ -5,6 +5,7 @@ Photographs, scans and canvases, which hold more than the character, are the wor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -12,9 +13,18 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from scipy import ndimage
 
-from app.framing import Pixels
+from app.framing import Pixels, stroke_width
 
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom in pixels, right and bottom exclusive."""
+
+# Dust is smaller than this share of the pen's own dot; on a thumbnail at most so many pixels, so many off the rest.
+SPECK: Final = 0.4
+_LARGEST_SPECK: Final = 6
+_APART: Final = 3
+_EIGHT: Final = np.ones((3, 3))
 # Luminance steps (of 255) between paper and ink below which there is nothing to read.
 MIN_CONTRAST: Final = 20
 _LEVELS: Final = np.arange(256)
@@ -35,7 +45,7 @@ class Ink:
     """
 
     strength: Pixels
-    box: tuple[int, int, int, int]
+    box: Box
     light: bool
     contrast: int
     specks: int = 0
@@ -59,9 +69,54 @@ def by_levels(image: Image.Image) -> Ink | None:
     light = below / size + dark_edge / len(edge) > 1
     strengths = raw.translate(_stretch(low, high, light))
     # After the stretch, half strength parts ink from paper, and neither side is empty.
-    box = Image.frombuffer("L", image.size, strengths.translate(_SOLID)).getbbox() or (0, 0, width, height)
+    solid = strengths.translate(_SOLID)
+    whole = Image.frombuffer("L", image.size, solid).getbbox() or (0, 0, width, height)
+    box, specks = _without_specks(solid, width, whole)
     left, top, right, bottom = box
-    return Ink(np.ndarray((height, width), np.uint8, strengths)[top:bottom, left:right], box, light, high - low)
+    ink = np.ndarray((height, width), np.uint8, strengths)[top:bottom, left:right]
+    return Ink(ink, box, light, high - low, specks)
+
+
+def _without_specks(solid: bytes, width: int, box: Box) -> tuple[Box, int]:
+    """The box without the dust at its sides, and how many specks of it there are.
+
+    A glyph fills its frame: one dark pixel in a corner would shrink it. Dust within the box does little harm.
+
+    Args:
+        solid: 1 where there is ink, row by row.
+        width: of a row.
+        box: of all ink.
+    """
+    left, top, right, bottom = box
+    rows = [solid[at * width + left : at * width + right].count(1) for at in range(top, bottom)]
+    columns = [solid[at::width].count(1) for at in range(left, right)]
+    if not any(_dusty_lines(each[::step], _LARGEST_SPECK) for each in (rows, columns) for step in (1, -1)):
+        return box, 0
+    mask = np.frombuffer(solid, np.bool_).reshape(-1, width)[top:bottom, left:right]
+    least = min(_LARGEST_SPECK, SPECK * stroke_width(np.pad(mask, 1)) ** 2)
+    kept = mask
+    for axis in (0, 1, 0):  # What lies beside rows of dust may be columns of dust, and the other way round.
+        lines = kept.sum(1 - axis).tolist()
+        first, last = _dusty_lines(lines, least), len(lines) - _dusty_lines(lines[::-1], least)
+        kept = kept[first:last] if axis == 0 else kept[:, first:last]
+        left, top = (left, top + first) if axis == 0 else (left + first, top)
+    inner = (left, top, left + kept.shape[1], top + kept.shape[0])
+    return inner, ndimage.label(mask, _EIGHT)[1] - ndimage.label(kept, _EIGHT)[1]
+
+
+def _dusty_lines(counts: Sequence[int], most: float) -> int:
+    """How many lines from a side on hold at most so much ink, and then paper; 0 where there is nothing behind."""
+    ink = gap = dusty = 0
+    for line, count in enumerate(counts):
+        if not count:
+            gap += 1
+            continue
+        if gap >= _APART:
+            dusty = line
+        ink, gap = ink + count, 0
+        if ink > most:
+            return dusty
+    return 0
 
 
 @lru_cache(maxsize=4096)

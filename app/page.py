@@ -15,7 +15,7 @@ from PIL import Image
 from scipy import ndimage
 
 from app.framing import Pixels, stroke_width
-from app.ink import Ink, otsu
+from app.ink import SPECK, Ink, otsu
 from app.luminance import luminance
 
 Reals = npt.NDArray[np.float32]
@@ -204,7 +204,7 @@ def _parts(solid: Mask, strength: Pixels) -> tuple[Mask, int, int]:
     main = int(np.where(edge, 0, mass).argmax())
     pen = stroke_width(np.pad(labels[boxes[main]] == main + 1, 1))
     shorter = np.array([min(r.stop - r.start, c.stop - c.start) for r, c in boxes])
-    speck = (shorter < _LEAST_DOT * pen) & (areas < pen * pen) | (areas < 0.4 * pen * pen)
+    speck = (shorter < _LEAST_DOT * pen) & (areas < pen * pen) | (areas < SPECK * pen * pen)
     speck[main] = False
     speck &= ~edge
     keep = np.concatenate([[False], ~edge & ~speck])

@@ -330,3 +330,22 @@ def test_data_set_images_are_read_in_their_own_polarity(nhcd_files: zipfile.ZipF
         data = nhcd_files.read(name)
         raw = 255 - np.asarray(Image.open(io.BytesIO(data)), np.float32)
         assert likeness(read_glyph(data)[2:-2, 2:-2], raw) > 0.6, name
+
+
+@pytest.mark.parametrize("name", ["pa", "ah", "am", "nga"])
+def test_dust_around_a_thumbnail_does_not_shrink_its_glyph(name: str) -> None:
+    clean = set_on_page(draw(name, 28, margin=0.0), (40, 40), (6, 6))
+    dusty = np.asarray(clean).copy()
+    dusty[1, 1] = dusty[38, 20] = dusty[0, 39] = 0
+    seen, expected = reading(Image.fromarray(dusty)), reading(clean)
+    assert (seen.specks, expected.specks) == (3, 0)
+    assert seen.box == expected.box
+    np.testing.assert_array_equal(seen.glyph, expected.glyph)
+
+
+def test_a_dot_of_a_thin_pen_is_no_dust() -> None:
+    thin = np.full((32, 32), 255, np.uint8)
+    thin[8, 2:30] = thin[8:30, 20] = thin[2, 24] = 0
+    seen = reading(Image.fromarray(thin))
+    assert seen.specks == 0
+    assert seen.box == (2, 2, 30, 30)

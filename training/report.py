@@ -91,9 +91,9 @@ PROTOCOLS_TEXTS: Final = (
     ).format(*tables.HCR_NET),
     (
         "first learns from the protocol's own images alone; quick and full (training/recipe.py) learn from other "
-        "writers, too (never from the side that is asked). full is what ships, and has one run, the shipped one. "
-        "joint: no family given; one SVC over all 58 classes, of full what POST /predict/auto answers. macro-F1 is the "
-        "mean of the parts."
+        "writers, too (never from the side that is asked). full is what ships; its run of published, seed 1, is of the "
+        "shipped models. joint: no family given; one SVC over all 58 classes, of the shipped "
+        "models what POST /predict/auto answers. macro-F1 is the mean of the parts."
     ),
 )
 DEGRADED_TEXT: Final = (

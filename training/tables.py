@@ -17,7 +17,7 @@ from training.runs import COVERAGES, Run
 FAMILIES: Final = tuple(CATALOGUE)
 CHARACTERS: Final = {(family, c.class_id): c.character for family, classes in CATALOGUE.items() for c in classes}
 
-SERVE_PROTOCOLS: Final = ("first", "quick")
+SERVE_PROTOCOLS: Final = ("first", "quick", "full")
 SHIPPED: Final = ("published", "1", "full")
 """Protocol, part and method of the run that is the shipped models'."""
 
