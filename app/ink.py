@@ -5,7 +5,6 @@ Photographs, scans and canvases, which hold more than the character, are the wor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -24,6 +23,7 @@ Box = tuple[int, int, int, int]
 SPECK: Final = 0.4
 _LARGEST_SPECK: Final = 6
 _APART: Final = 3
+_PAPER: Final = bytes(_APART)
 _EIGHT: Final = np.ones((3, 3))
 # Luminance steps (of 255) between paper and ink below which there is nothing to read.
 MIN_CONTRAST: Final = 20
@@ -69,30 +69,27 @@ def by_levels(image: Image.Image) -> Ink | None:
     light = below / size + dark_edge / len(edge) > 1
     strengths = raw.translate(_stretch(low, high, light))
     # After the stretch, half strength parts ink from paper, and neither side is empty.
-    solid = strengths.translate(_SOLID)
-    whole = Image.frombuffer("L", image.size, solid).getbbox() or (0, 0, width, height)
-    box, specks = _without_specks(solid, width, whole)
+    solid = Image.frombuffer("L", image.size, strengths.translate(_SOLID))
+    box, specks = _without_specks(solid, solid.getbbox() or (0, 0, width, height))
     left, top, right, bottom = box
     ink = np.ndarray((height, width), np.uint8, strengths)[top:bottom, left:right]
     return Ink(ink, box, light, high - low, specks)
 
 
-def _without_specks(solid: bytes, width: int, box: Box) -> tuple[Box, int]:
+def _without_specks(solid: Image.Image, box: Box) -> tuple[Box, int]:
     """The box without the dust at its sides, and how many specks of it there are.
 
     A glyph fills its frame: one dark pixel in a corner would shrink it. Dust within the box does little harm.
 
     Args:
-        solid: 1 where there is ink, row by row.
-        width: of a row.
-        box: of all ink.
+        solid: 1 where there is ink.
+        box: of all of it.
     """
     left, top, right, bottom = box
-    rows = [solid[at * width + left : at * width + right].count(1) for at in range(top, bottom)]
-    columns = [solid[at::width].count(1) for at in range(left, right)]
-    if not any(_dusty_lines(each[::step], _LARGEST_SPECK) for each in (rows, columns) for step in (1, -1)):
-        return box, 0
-    mask = np.frombuffer(solid, np.bool_).reshape(-1, width)[top:bottom, left:right]
+    columns, rows = solid.getprojection()
+    if _PAPER not in bytes(columns[left:right]) and _PAPER not in bytes(rows[top:bottom]):
+        return box, 0  # As nearly always: nothing lies apart.
+    mask = np.asarray(solid, np.bool_)[top:bottom, left:right]
     least = min(_LARGEST_SPECK, SPECK * stroke_width(np.pad(mask, 1)) ** 2)
     kept = mask
     for axis in (0, 1, 0):  # What lies beside rows of dust may be columns of dust, and the other way round.
@@ -104,7 +101,7 @@ def _without_specks(solid: bytes, width: int, box: Box) -> tuple[Box, int]:
     return inner, ndimage.label(mask, _EIGHT)[1] - ndimage.label(kept, _EIGHT)[1]
 
 
-def _dusty_lines(counts: Sequence[int], most: float) -> int:
+def _dusty_lines(counts: list[int], most: float) -> int:
     """How many lines from a side on hold at most so much ink, and then paper; 0 where there is nothing behind."""
     ink = gap = dusty = 0
     for line, count in enumerate(counts):
