@@ -92,8 +92,8 @@ PROTOCOLS_TEXTS: Final = (
     (
         "first learns from the protocol's own images alone; quick and full (training/recipe.py) learn from other "
         "writers, too (never from the side that is asked). full is what ships; its run of published, seed 1, is of the "
-        "shipped models. joint: no family given; one SVC over all 58 classes, of the shipped "
-        "models what POST /predict/auto answers. macro-F1 is the mean of the parts."
+        "shipped models. joint: no family given; one SVC over all 58 classes, of the shipped models what "
+        "POST /predict/auto answers. macro-F1 is the mean of the parts."
     ),
 )
 DEGRADED_TEXT: Final = (
@@ -270,7 +270,7 @@ def readme(text: str, runs: Sequence[Run]) -> str:
         label_bug=LABEL_BUG,
         readers=tables.readers(runs).markdown(),
         protocols=tables.short_protocols(runs).markdown(),
-        trainings=sum(run.method in tables.SERVE_PROTOCOLS for run in runs),
+        trainings=sum(run.method in tables.SERVE_PROTOCOLS and run.protocol != "dhcd" for run in runs),
         hcr_net=" / ".join(f"{value:.2f}" for value in tables.HCR_NET),
         planes=any(run.method == "bottleneck" for run in runs),
         shots=", ".join(map(str, tables.few_images(runs))),
