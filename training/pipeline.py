@@ -1,6 +1,6 @@
 """A whole training: data, extractor, heads, scores, manifest.
 
-``make train DATA=nhcd.zip`` runs it; some 70 minutes on two busy cores. It resumes where it was interrupted.
+``make train DATA=nhcd.zip`` runs it; a quarter of an hour on two cores. It resumes where it was interrupted.
 """
 
 from __future__ import annotations
