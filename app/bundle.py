@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import joblib
+import numpy as np
+import numpy.typing as npt
 import sklearn
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sklearn.neighbors import NearestCentroid
@@ -22,10 +24,11 @@ from sklearn.svm import SVC
 
 from app.catalogue import CharacterClass
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 MANIFEST: Final = "manifest.json"
 ONNX: Final = "extractor.onnx"
 KERAS: Final = "extractor.keras"
+WHITENING: Final = "whitening.joblib"
 
 
 T = TypeVar("T")
@@ -85,6 +88,7 @@ class Calibration(_Model):
     Attributes:
         likeness: weight of the cosines with the class means.
         coupling: weight of the coupled margins.
+        farthest: distance from a class of the family (`app.trust.Likeness`) up to which a glyph may be of it.
         elsewhere: by how much a class of another family must be more alike than any of its own, as a cosine, before the
             glyph is said to look like one.
         nonconformity: 1 - probability of the truth, rising.
@@ -93,20 +97,10 @@ class Calibration(_Model):
 
     likeness: float
     coupling: float
+    farthest: float
     elsewhere: float
     nonconformity: list[float]
     deciles: Deciles
-
-
-class Familiarity(_Model):
-    """Weights of a glyph's two greatest likenesses and of the spread of its features; see `app.trust.familiarity`.
-
-    ``kinds`` of strangers (`training.strangers`) were told from characters to find them.
-    """
-
-    weights: list[float]
-    intercept: float
-    kinds: list[str]
 
 
 class GoldenEntry(_Model):
@@ -125,13 +119,11 @@ class TrustEntry(_Model):
         min_confidence: below it an answer is abstained from, unless settings or caller say otherwise.
         joint_likeness: weight of the cosines where the classes of all families compete.
         nonconformity: as a family's (`Calibration`), where all compete.
-        familiarity: see there; below zero a glyph is called unlike any character.
     """
 
     min_confidence: float
     joint_likeness: float
     nonconformity: list[float]
-    familiarity: Familiarity
 
 
 class FamilyEntry(_Model):
@@ -198,6 +190,7 @@ class Bundle:
         onnx: the extractor as an ONNX model, serialised.
         heads: the SVC of each family, as scikit-learn pickled it.
         prototypes: the means of each family's classes, likewise.
+        whitening: of features, shape (512, 512); see `app.trust.Prototypes`.
     """
 
     folder: Path
@@ -205,6 +198,7 @@ class Bundle:
     onnx: bytes
     heads: dict[str, SVC]
     prototypes: dict[str, NearestCentroid]
+    whitening: npt.NDArray[np.float64]
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -217,7 +211,7 @@ def load_bundle(folder: Path) -> Bundle:
     manifest = read_manifest(folder)
     files = {name: _verified(folder / name, entry) for name, entry in manifest.files.items()}
     pickles = [file for family in manifest.families.values() for file in (family.head, family.prototypes)]
-    for name in (ONNX, KERAS, *pickles):
+    for name in (ONNX, KERAS, WHITENING, *pickles):
         if name not in files:
             raise BundleError(f"{folder / MANIFEST}: lists no digest of {name}; {_MEND}")
     pickled_by = manifest.versions.get("scikit-learn")
@@ -232,7 +226,8 @@ def load_bundle(folder: Path) -> Bundle:
         name: _unpickle(folder / family.prototypes, files[family.prototypes], NearestCentroid)
         for name, family in families
     }
-    return Bundle(folder, manifest, files[ONNX], heads, prototypes)
+    whitening = _unpickle(folder / WHITENING, files[WHITENING], np.ndarray)
+    return Bundle(folder, manifest, files[ONNX], heads, prototypes, whitening)
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -16,7 +16,7 @@ from app.bundle import Bundle, ClassEntry
 from app.catalogue import SAME_SHAPE
 from app.extractor import Extractor, Features, Glyphs
 from app.heads import Floats, Head
-from app.trust import Prototypes, familiarity, least_probability, probabilities, softmax
+from app.trust import Prototypes, least_probability, probabilities, softmax
 
 TOP: Final = 5
 AUTO: Final = "auto"
@@ -42,7 +42,8 @@ class Recognition:
         candidates: best first; at most five, the answer among them.
         classes: all that compete, with their families.
         probabilities: theirs, shape (k,).
-        familiarity: above zero for a glyph like those that were learnt.
+        familiarity: above zero for a glyph that is as near to a class as its family's own glyphs are; in units of
+            `app.trust.Likeness.distances`.
         likeness: to the nearest class, as a cosine.
         elsewhere: a class of another family that it looks like: more than any asked for, or, where all compete, too.
     """
@@ -114,7 +115,7 @@ class Recognizer:
             AUTO: manifest.trust.nonconformity,
             **{name: entry.nonconformity for name, entry in self._calibrations.items()},
         }
-        self._prototypes = Prototypes(bundle.prototypes)
+        self._prototypes = Prototypes(bundle.prototypes, bundle.whitening)
         of_family = {
             name: {entry.class_id: entry for entry in family.classes} for name, family in manifest.families.items()
         }
@@ -124,6 +125,7 @@ class Recognizer:
         ]
         self._twins = _twins([entry.character for _, entry in self._classes])
         self._family = np.array([name for name, _ in self._classes])
+        self._farthest = np.array([self._calibrations[name].farthest for name, _ in self._classes])
 
     @property
     def model_version(self) -> str:
@@ -159,8 +161,8 @@ class Recognizer:
     def classify(self, features: Features, families: Sequence[str]) -> list[Recognition]:
         """Answers of the heads for features of shape (n, 512), each by the head of its own family (n names)."""
         likeness = self._prototypes.compare(features)
-        familiar = familiarity(likeness, self.trust.familiarity).tolist()
-        nearest = likeness.nearest.tolist()
+        familiar = (self._farthest - likeness.distances).max(axis=1).tolist()
+        nearest = likeness.cosines.max(axis=1).tolist()
         answers: dict[int, Recognition] = {}
         for asked in set(families):
             rows = [row for row, name in enumerate(families) if name == asked]

@@ -58,7 +58,8 @@ class Prediction(CharacterAnswer):
     decision: Literal["accepted", "abstained"] = Field(description="Whether the answer is to be relied on.")
     reasons: list[Reason] = Field(description="Why not, where it is not.")
     familiarity: float = Field(
-        description="How like the characters that were learnt the glyph is; below 0 it is `not_a_character`."
+        description="By how much the glyph is nearer to a character than the farthest of those held out from training; "
+        "below 0 it is `not_a_character`."
     )
     alternatives: list[CharacterAnswer] = Field(description="The five best, the answer first.")
     model_version: str = Field(description="Which artifacts answered.")

@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.neighbors import NearestCentroid
 
-from app.bundle import Familiarity
 from app.catalogue import CATALOGUE
 from app.heads import Floats, Reals, one_vs_rest, pairs_of_classes
 
@@ -30,28 +29,28 @@ class Likeness:
 
     Attributes:
         cosines: of features and class means, shape (n, classes of all families).
-        nearest, second: the two greatest of them, shape (n,).
-        spread: sum of the features over their length, shape (n,): the greater, the more of them are active.
+        distances: of features and class means, in units in which features vary alike in all directions, same shape.
     """
 
     cosines: Floats
-    nearest: Floats
-    second: Floats
-    spread: Floats
+    distances: Floats
 
-    def measures(self) -> Floats:
-        """What `familiarity` weighs, shape (n, 3)."""
-        return np.column_stack([self.nearest, self.second, self.spread])
+    def __getitem__(self, rows: npt.NDArray[np.bool_]) -> Likeness:
+        """That of some of the glyphs."""
+        return Likeness(self.cosines[rows], self.distances[rows])
 
 
 class Prototypes:
-    """The mean direction of each class's features, of several families.
+    """The mean of each class's features, of several families.
 
     Args:
         centroids: of each family, fitted on features of length 1.
+        whitening: brings these to where they vary about their class's mean by 1 in every direction, shape (512, 512);
+            the distance there is Mahalanobis's, as in Lee et al., "A simple unified framework for detecting
+            out-of-distribution samples and adversarial attacks", 2018.
     """
 
-    def __init__(self, centroids: Mapping[str, NearestCentroid]) -> None:
+    def __init__(self, centroids: Mapping[str, NearestCentroid], whitening: Floats) -> None:
         self.columns: dict[str, slice] = {}
         end = 0
         for family, fitted in centroids.items():
@@ -61,6 +60,9 @@ class Prototypes:
         learnt = np.isin(of_family, list(CATALOGUE))
         self._others = {family: learnt & (of_family != family) for family in centroids}
         self._means = np.asarray(means / np.linalg.norm(means, axis=1, keepdims=True), np.float32).T
+        self._whitening = np.asarray(whitening, np.float32)
+        self._white = self._whitening.T @ np.asarray(means, np.float32).T
+        self._white_squared = (self._white**2).sum(axis=0)
 
     def elsewhere(self, cosines: Floats, family: str) -> Floats:
         """The cosines with classes that the network has learnt, of other families; -1 in place of all others."""
@@ -68,10 +70,11 @@ class Prototypes:
 
     def compare(self, features: Reals) -> Likeness:
         """Likeness of features, shape (n, 512)."""
-        length = np.maximum(np.linalg.norm(features, axis=1), 1e-6)
-        cosines = np.asarray(features @ self._means / length[:, None], np.float64)
-        two = np.partition(cosines, -2, axis=1)
-        return Likeness(cosines, two[:, -1], two[:, -2], features.sum(axis=1) / length)
+        unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-6)
+        cosines = np.asarray(unit @ self._means, np.float64)
+        white = unit @ self._whitening
+        squared = (white**2).sum(axis=1, keepdims=True) - 2 * white @ self._white + self._white_squared
+        return Likeness(cosines, np.sqrt(np.maximum(squared, 0, dtype=np.float64)))
 
 
 def probabilities(margins: Reals, cosines: Floats, likeness: float, coupling: float) -> Floats:
@@ -107,12 +110,6 @@ def softmax(logits: Floats) -> Floats:
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     shares: Floats = powers / powers.sum(axis=-1, keepdims=True)
     return shares
-
-
-def familiarity(likeness: Likeness, weighed: Familiarity) -> Floats:
-    """Shape (n,): above zero for glyphs like those learnt, falling with their strangeness."""
-    found: Floats = likeness.measures() @ np.array(weighed.weights) + weighed.intercept
-    return found
 
 
 def least_probability(nonconformity: npt.ArrayLike, coverage: float) -> float:

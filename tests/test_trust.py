@@ -3,12 +3,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mapie.classification import SplitConformalClassifier
+from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.neighbors import NearestCentroid
 from sklearn.preprocessing import normalize
 
 from app.heads import one_vs_rest
-from app.trust import Prototypes, coupled, familiarity, least_probability, probabilities, softmax
+from app.trust import Prototypes, coupled, least_probability, probabilities, softmax
 
 
 def margins(n: int, k: int, seed: int = 0) -> np.ndarray:
@@ -48,16 +49,17 @@ def test_likeness_is_the_cosine_with_each_class_mean() -> None:
     features = {"numerals": rng.random((40, 8)), "marks": rng.random((30, 8))}
     labels = {"numerals": np.arange(40) % 4, "marks": np.arange(30) % 3}
     fitted = {name: NearestCentroid().fit(normalize(features[name]), labels[name]) for name in features}
-    means = Prototypes(fitted)
+    whitening = rng.random((8, 8))
+    means = Prototypes(fitted, whitening)
     asked = rng.random((5, 8)).astype(np.float32)
     likeness = means.compare(asked)
     assert likeness.cosines.shape == (5, 7)
     mean = normalize(features["marks"])[labels["marks"] == 1].mean(axis=0)
     expected = asked @ mean / np.linalg.norm(asked, axis=1) / np.linalg.norm(mean)
     np.testing.assert_allclose(likeness.cosines[:, means.columns["marks"]][:, 1], expected, rtol=1e-5)
-    np.testing.assert_allclose(likeness.nearest, likeness.cosines.max(axis=1))
-    np.testing.assert_allclose(likeness.second, np.sort(likeness.cosines, axis=1)[:, -2])
-    np.testing.assert_allclose(likeness.spread, normalize(asked).sum(axis=1), rtol=1e-5)
+    centroids = np.concatenate([of.centroids_ for of in fitted.values()])
+    expected = cdist(normalize(asked), centroids, "mahalanobis", VI=whitening @ whitening.T)
+    np.testing.assert_allclose(likeness.distances, expected, rtol=1e-3)
     # Another family is one that the network has learnt: a family added later is none.
     np.testing.assert_array_equal(means.elsewhere(likeness.cosines, "numerals"), -np.ones((5, 7)))
     assert (means.elsewhere(likeness.cosines, "marks")[:, :4] == likeness.cosines[:, :4]).all()
@@ -99,12 +101,3 @@ def test_sets_are_those_of_mapie(n: int, k: int, coverage: float) -> None:
 def test_more_coverage_than_the_scores_can_vouch_for_takes_all_classes() -> None:
     assert least_probability([0.1] * 50, 0.99) == 0
     assert least_probability([0.1] * 99, 0.99) == pytest.approx(0.9)
-
-
-def test_familiarity_is_a_weighted_sum() -> None:
-    from app.bundle import Familiarity
-    from app.trust import Likeness
-
-    likeness = Likeness(np.zeros((2, 3)), np.array([0.9, 0.2]), np.array([1.0, 1.0]), np.array([0.1, 0.5]))
-    weighed = Familiarity(weights=[2.0, 0.5, -1.0], intercept=-1.0, kinds=[])
-    np.testing.assert_allclose(familiarity(likeness, weighed), [1.8 + 0.5 - 0.1 - 1, 0.4 + 0.5 - 0.5 - 1])

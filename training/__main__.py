@@ -83,10 +83,7 @@ def train(
     chosen = RECIPES[recipe] if epochs is None else replace(RECIPES[recipe], epochs=epochs)
     with _told(cluster):
         others, held = _others(chosen, dhcd or data.parent / DHCD, fonts_folder)
-        strange = strangers.draw(strangers.TUNED_ON, strangers.PER_KIND, fonts_folder, seed)
-        manifest = pipeline.train(
-            dataset, data.name, chosen, seed, out, work, others, held, strange, _console.print, _bar()
-        )
+        manifest = pipeline.train(dataset, data.name, chosen, seed, out, work, others, held, _console.print, _bar())
     _console.print(_table(manifest.model_dump()["scores"]))
     _console.print(f"{manifest.model_version} written to {out} in {(time.monotonic() - started) / 60:.1f} minutes.")
 
@@ -308,12 +305,7 @@ def refuse(
         recognizer = load_recognizer(Settings(artifacts=artifacts))
     dataset, manifest = _read(data), recognizer.manifest
     images = dataset[protocols.published(dataset, manifest.split.seed).test]
-    # Other glyphs than those that the training drew.
-    seed = manifest.split.seed + 1000
-    kinds = {
-        use: strangers.draw(of_use, strangers.PER_KIND, fonts_folder, seed)
-        for use, of_use in (("tuned", strangers.TUNED_ON), ("measured", strangers.MEASURED_ON))
-    }
+    kinds = strangers.draw(strangers.PER_KIND, fonts_folder, seed=1001)
     run = refusals.measure(recognizer, images, kinds, _console.print)
     _print(tables.refusals(run))
     if save:

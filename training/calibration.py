@@ -16,13 +16,12 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
+from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import NearestCentroid
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler, normalize
+from sklearn.preprocessing import normalize
 from sklearn.svm import SVC
 
-from app.bundle import Calibration, Deciles, Familiarity, TrustEntry
+from app.bundle import Calibration, Deciles, TrustEntry
 from app.extractor import Features
 from app.heads import Floats, Head, Reals
 from app.trust import Likeness, Prototypes, coupled, probabilities, softmax
@@ -45,11 +44,13 @@ class Trust:
     Attributes:
         calibrations: of each family.
         prototypes: of each family, fitted on features of length 1.
+        whitening: of such features about their class's mean, shape (512, 512).
         shared: what holds for all families.
     """
 
     calibrations: dict[str, Calibration]
     prototypes: dict[str, NearestCentroid]
+    whitening: Floats
     shared: TrustEntry
 
 
@@ -57,7 +58,6 @@ def calibrate(
     training: tuple[Features, Dataset],
     validation: tuple[Features, Dataset],
     svcs: Mapping[str, SVC],
-    strangers: Mapping[str, Features],
 ) -> Trust:
     """Weights, scores and thresholds.
 
@@ -65,7 +65,6 @@ def calibrate(
         training: features (n, 512) of the images on which heads are fitted, and these images.
         validation: the same of images that nothing was learnt from.
         svcs: those that serve, by family; their hyperparameters are fitted anew on the training part alone.
-        strangers: features (m, 512) of what is no character, by kind.
     """
     # A task may ask of fewer families than it learns.
     asked = np.isin(validation[1].family, list(svcs))
@@ -74,7 +73,8 @@ def calibrate(
         family: prototypes_of(training[0][learnt.family == family], learnt.class_id[learnt.family == family])
         for family in svcs
     }
-    means = Prototypes(prototypes)
+    whitening = whitening_of(*training, prototypes)
+    means = Prototypes(prototypes, whitening)
     likeness = means.compare(features)
     firsts = {family: columns.start for family, columns in means.columns.items()}
     truth = np.array(
@@ -91,7 +91,7 @@ def calibrate(
         head = Head(clone(svc).fit(training[0][own], learnt.class_id[own]))
         places = truth[rows] - firsts[family]
         calibrations[family], shares = calibrate_family(
-            margins(head, features[rows]), likeness.cosines[rows], means, family, places
+            margins(head, features[rows]), likeness[rows], means, family, places
         )
         confidences.append(shares.max(axis=1))
         of_family = joint[rows][:, means.columns[family]].sum(axis=1)
@@ -100,9 +100,8 @@ def calibrate(
         min_confidence=_rounded(np.quantile(np.concatenate(confidences), ABSTAINED)),
         joint_likeness=joint_likeness,
         nonconformity=_rising(np.concatenate(joint_scores)),
-        familiarity=familiar(likeness, {kind: means.compare(features) for kind, features in strangers.items()}),
     )
-    return Trust(calibrations, prototypes, shared)
+    return Trust(calibrations, prototypes, whitening, shared)
 
 
 def prototypes_of(features: Features, class_id: Ints) -> NearestCentroid:
@@ -113,14 +112,25 @@ def prototypes_of(features: Features, class_id: Ints) -> NearestCentroid:
         return NearestCentroid().fit(normalize(features), class_id)
 
 
+def whitening_of(features: Features, images: Dataset, prototypes: Mapping[str, NearestCentroid]) -> Floats:
+    """What makes features of length 1 vary by 1 in all directions about the means of their classes."""
+    unit, apart = normalize(features), []
+    for family, fitted in prototypes.items():
+        rows = images.family == family
+        apart.append(unit[rows] - fitted.centroids_[np.searchsorted(fitted.classes_, images.class_id[rows])])
+    covariance = LedoitWolf(assume_centered=True).fit(np.concatenate(apart).astype(np.float64))
+    found: Floats = np.linalg.cholesky(covariance.precision_)
+    return found
+
+
 def calibrate_family(
-    margins: Reals, cosines: Floats, means: Prototypes, family: str, truth: Ints
+    margins: Reals, likeness: Likeness, means: Prototypes, family: str, truth: Ints
 ) -> tuple[Calibration, Floats]:
     """Weights, threshold and scores of one family, from n of its images that nothing was learnt from.
 
     Args:
         margins: of a head that has not learnt them, shape (n, k (k - 1) / 2).
-        cosines: with the classes of all families, shape (n, classes).
+        likeness: to the classes of all families.
         means: of all families.
         family: its name.
         truth: the place of each image's class among the family's, shape (n,).
@@ -128,13 +138,15 @@ def calibrate_family(
     Returns:
         The calibration, and the probabilities, shape (n, k).
     """
-    own = cosines[:, means.columns[family]]
-    likeness, coupling = weigh([own, coupled(margins)], truth)
-    shares = probabilities(margins, own, likeness, coupling)
+    cosines, columns = likeness.cosines, means.columns[family]
+    own, nearest = cosines[:, columns], likeness.distances[:, columns].min(axis=1)
+    weight, coupling = weigh([own, coupled(margins)], truth)
+    shares = probabilities(margins, own, weight, coupling)
     gaps = means.elsewhere(cosines, family).max(axis=1) - own.max(axis=1)
     calibration = Calibration(
-        likeness=likeness,
+        likeness=weight,
         coupling=coupling,
+        farthest=_rounded(np.quantile(nearest, 1 - FALSE_ALARMS, method="higher")),
         # Where the families lie far apart, the validation images would allow less: but "more alike" is what is said.
         elsewhere=_rounded(max(0.0, np.quantile(gaps, 1 - FALSE_ALARMS, method="higher"))),
         nonconformity=_rising(1 - shares[np.arange(len(truth)), truth]),
@@ -160,25 +172,6 @@ def weigh(evidence: Sequence[Reals], truth: Ints) -> list[float]:
 
     found = minimize(loss, np.log([10.0] * len(evidence)), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-7})
     return [_rounded(weight) for weight in np.exp(found.x)]
-
-
-def familiar(characters: Likeness, strangers: Mapping[str, Likeness]) -> Familiarity:
-    """A logistic regression of characters against kinds of strangers, moved so that few characters fall below zero.
-
-    Without strangers all is familiar.
-    """
-    if not strangers:
-        return Familiarity(weights=[0.0] * characters.measures().shape[1], intercept=1.0, kinds=[])
-    others = [likeness.measures() for likeness in strangers.values()]
-    measures = np.concatenate([characters.measures(), *others])
-    known = np.arange(len(measures)) < len(characters.nearest)
-    fitted = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced")).fit(measures, known)
-    scaler, regression = (step for _, step in fitted.steps)
-    weights = regression.coef_[0] / scaler.scale_
-    threshold = np.quantile(characters.measures() @ weights, FALSE_ALARMS)
-    return Familiarity(
-        weights=[_rounded(weight) for weight in weights], intercept=_rounded(-threshold), kinds=list(strangers)
-    )
 
 
 def _rising(scores: Floats) -> list[float]:

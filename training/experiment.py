@@ -110,7 +110,7 @@ def answer_by_heads(
         )
     )
     trust = calibrate(
-        (train, task.train), (validation, task.validation), {family: head.svc for family, head in heads.items()}, {}
+        (train, task.train), (validation, task.validation), {family: head.svc for family, head in heads.items()}
     )
     answers = {}
     for family, fitted in heads.items():

@@ -1,13 +1,13 @@
 """A whole training: data, extractor, heads, scores, manifest.
 
-``make train DATA=nhcd.zip`` runs it; a quarter of an hour on two cores. It resumes where it was interrupted.
+``make train DATA=nhcd.zip`` runs it; half an hour on two cores. It resumes where it was interrupted.
 """
 
 from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +22,7 @@ from app.bundle import (
     MANIFEST,
     ONNX,
     SCHEMA_VERSION,
+    WHITENING,
     ClassEntry,
     DataEntry,
     FamilyEntry,
@@ -33,7 +34,7 @@ from app.bundle import (
     version_of,
 )
 from app.catalogue import CATALOGUE
-from app.extractor import Features, Glyphs, load_extractor
+from app.extractor import Features, load_extractor
 from app.golden import entries
 from app.recognizer import Recognizer
 from training import drawings, evaluation, extractor, protocols
@@ -58,7 +59,6 @@ def train(
     work: Path,
     more: More,
     held_of_dhcd: Dataset | None,
-    strangers: Mapping[str, Glyphs],
     say: Callable[[str], None] = print,
     verbose: int = 1,
 ) -> Manifest:
@@ -73,7 +73,6 @@ def train(
         work: folder for checkpoints, which are removed at the end.
         more: other writers that the recipe may learn from, but for copies of test images.
         held_of_dhcd: images of DHCD that are not among them, to score.
-        strangers: glyphs of what is no character, by kind.
         say: takes a line of progress.
         verbose: Keras's: 1 for a bar, 2 for a line an epoch.
 
@@ -107,14 +106,10 @@ def train(
         say(f"Searching the head of the {family}.")
         heads[family] = fit_head(_of(family, *learnt), _of(family, *held), recipe.search, seed)
         joblib.dump(heads[family].svc, staging / _head_file(family), compress=3)
-    trust = calibrate(
-        learnt,
-        held,
-        {family: head.svc for family, head in heads.items()},
-        {kind: keras_features(frozen, glyphs) for kind, glyphs in strangers.items()},
-    )
+    trust = calibrate(learnt, held, {family: head.svc for family, head in heads.items()})
     for family, prototypes in trust.prototypes.items():
         joblib.dump(prototypes, staging / _prototypes_file(family), compress=3)
+    joblib.dump(trust.whitening.astype(np.float32), staging / WHITENING, compress=3)
 
     manifest = _manifest(dataset, name, more, recipe, seed, split, staging, heads, trust)
     _write(manifest, staging)
@@ -167,7 +162,7 @@ def _manifest(
     heads: dict[str, FittedHead],
     trust: Trust,
 ) -> Manifest:
-    names = (KERAS, ONNX, *map(_head_file, heads), *map(_prototypes_file, heads))
+    names = (KERAS, ONNX, WHITENING, *map(_head_file, heads), *map(_prototypes_file, heads))
     files = {file: file_entry(folder / file) for file in names}
     backend = keras.backend.backend()
     return Manifest(

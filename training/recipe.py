@@ -111,7 +111,7 @@ RECIPES: dict[RecipeName, Recipe] = {
     "first": FIRST,
     "quick": Recipe(epochs=30, search=_NARROW),
     "full": Recipe(
-        epochs=40, more={"dhcd": Share(200, 150), "fonts": Share(15, 15), "pens": Share(60, 30)}, search=_NARROW
+        epochs=100, more={"dhcd": Share(200, 150), "fonts": Share(15, 15), "pens": Share(60, 30)}, search=_NARROW
     ),
 }
 """``full`` ships; ``quick``, which has no pens, served most of the protocols' trainings. ``first`` learns from its

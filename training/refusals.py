@@ -25,7 +25,7 @@ _BATCH: Final = 256
 def measure(
     recognizer: Recognizer,
     images: Dataset,
-    kinds: Mapping[str, Mapping[str, Glyphs]],
+    kinds: Mapping[str, Glyphs],
     say: Callable[[str], None] = lambda _: None,
 ) -> Run:
     """Characters against strangers, none of them learnt.
@@ -33,8 +33,7 @@ def measure(
     Args:
         recognizer: of the artifacts.
         images: held-out characters.
-        kinds: glyphs of strangers by kind, under ``tuned`` those that the artifacts were tuned on, others that they
-            were not, under ``measured``.
+        kinds: glyphs of strangers by kind.
         say: takes a line of progress.
 
     Returns:
@@ -45,21 +44,16 @@ def measure(
     known = np.array([recognition.familiarity for recognition in characters])
     rows: list[dict[str, Any]] = []
     strange: list[np.ndarray] = []
-    for use, of_use in kinds.items():
-        for kind, glyphs in of_use.items():
-            found = _asked(recognizer, glyphs, [AUTO] * len(glyphs))
-            scores = np.array([recognition.familiarity for recognition in found])
-            strange += [scores] if use == "measured" else []
-            rows.append(
-                {"kind": kind, "use": use, **_row(recognizer, known, found), "shown": _shown(recognizer, glyphs, found)}
-            )
-            say(f"{kind}: {rows[-1]['area']:.4f}")
+    for kind, glyphs in kinds.items():
+        found = _asked(recognizer, glyphs, [AUTO] * len(glyphs))
+        strange.append(np.array([recognition.familiarity for recognition in found]))
+        rows.append({"kind": kind, **_row(recognizer, known, found), "shown": _shown(recognizer, glyphs, found)})
+        say(f"{kind}: {rows[-1]['area']:.4f}")
     clean = score_bundle(recognizer, images)
-    measured = np.concatenate(strange)
     details = {
         **clean.details,
         "refusals": rows,
-        "area": _area(known, measured),
+        "area": _area(known, np.concatenate(strange)),
         "characters": {"n": len(known), "not_a_character": int((known < 0).sum())},
     }
     plain = {family: Answers(a.name, a.truth, a.answer) for family, a in clean.answers.items()}

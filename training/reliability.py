@@ -29,7 +29,7 @@ def judge(answers: Answers, features: Features, head: Head, trust: Trust, family
         trust: see `training.calibration`.
         family: of head and images.
     """
-    means, calibration = Prototypes(trust.prototypes), trust.calibrations[family]
+    means, calibration = Prototypes(trust.prototypes, trust.whitening), trust.calibrations[family]
     cosines = means.compare(features).cosines
     found = margins(head, features)
     shares = probabilities(found, cosines[:, means.columns[family]], calibration.likeness, calibration.coupling)

@@ -39,7 +39,7 @@ from app.catalogue import CATALOGUE, CharacterClass
 from app.extractor import Features, Glyphs, OnnxExtractor
 from app.heads import Head
 from app.imaging import ImageError, read_glyph
-from app.trust import Prototypes
+from app.trust import Likeness, Prototypes
 from training.calibration import calibrate_family, prototypes_of
 from training.evaluation import margins
 from training.heads import describe_svc
@@ -52,7 +52,9 @@ Ints = npt.NDArray[np.int64]
 FOLDS = 5
 LEAST = 3
 """Images of a class: one to score, and two to choose by."""
-GRID = Search(c=(1.0, 10.0, 100.0), gamma=(0.25, 0.5, 1.0, 2.0))
+GRID = Search(c=(10.0, 1.0, 100.0), gamma=(1.0, 0.5, 2.0, 0.25))
+"""From the middle outwards, as the first of equals is chosen: a few images leave many equals, and one at the edge would
+answer for images like none of them."""
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
 
@@ -130,15 +132,19 @@ def _calibrate(
     name: str, bundle: Bundle, svc: SVC, features: Features, class_id: Ints, folds: StratifiedKFold
 ) -> Calibration:
     """Of each image, what a head and class means say that were fitted on the other folds."""
-    found, cosines = [], []
+    found, cosines, distances = [], [], []
     held = list(folds.split(features, class_id))
     for train, rest in held:
         head = Head(clone(svc).fit(features[train], class_id[train]))
-        means = Prototypes({**bundle.prototypes, name: prototypes_of(features[train], class_id[train])})
+        fitted = {**bundle.prototypes, name: prototypes_of(features[train], class_id[train])}
+        means = Prototypes(fitted, bundle.whitening)
         found.append(margins(head, features[rest]))
-        cosines.append(means.compare(features[rest]).cosines)
+        likeness = means.compare(features[rest])
+        cosines.append(likeness.cosines)
+        distances.append(likeness.distances)
     truth = class_id[np.concatenate([rest for _, rest in held])] - 1
-    return calibrate_family(np.concatenate(found), np.concatenate(cosines), means, name, truth)[0]
+    likeness = Likeness(np.concatenate(cosines), np.concatenate(distances))
+    return calibrate_family(np.concatenate(found), likeness, means, name, truth)[0]
 
 
 def search_svc(features: Features, class_id: Ints, seed: int, jobs: int = 1) -> GridSearchCV:

@@ -1,7 +1,7 @@
 """What is none of the characters: other letters, parts of characters, two at once, scribbles, noise and textures.
 
-They teach the service to refuse (`training.calibration`) on some kinds, and measure how well it does on others:
-`TUNED_ON` and `MEASURED_ON` share no kind. All are rendered from fonts or drawn, and read as uploads are.
+They measure how well the service refuses what it was never taught to. All are rendered from fonts or drawn, and read as
+uploads are.
 """
 
 from __future__ import annotations
@@ -135,14 +135,12 @@ _CONJUNCTS: Final = [
     for second in "तनमयरलवसकप"
     if first + _VIRAMA + second not in {entry.character for entry in CATALOGUE["consonants"]}
 ]
-TUNED_ON: Final[dict[str, Drawing]] = {
+KINDS: Final[dict[str, Drawing]] = {
     "Latin capitals": _text([letter for letter in _LETTERS if letter.isupper()], "latin"),
     "half forms": _text([letter + _VIRAMA + _ZWJ for letter in _CONSONANTS]),
     "matras": _text([letter + matra for letter in _CONSONANTS for matra in _MATRAS]),
     "scribbles": scribble,
     "noise": noise,
-}
-MEASURED_ON: Final[dict[str, Drawing]] = {
     "Latin small letters": _text([letter for letter in _LETTERS if letter.islower()], "latin"),
     "Latin digits": _text(_DIGITS, "latin"),
     "conjuncts": _text(_CONJUNCTS),
@@ -155,13 +153,12 @@ MEASURED_ON: Final[dict[str, Drawing]] = {
 WITHOUT_FONTS: Final = (scribble, shapes, noise, texture)
 
 
-def draw(kinds: dict[str, Drawing], number: int, folder: Path, seed: int) -> dict[str, npt.NDArray[np.float32]]:
+def draw(number: int, folder: Path, seed: int) -> dict[str, npt.NDArray[np.float32]]:
     """Glyphs of each kind, shape (number, 32, 32), as the service reads them; what it refuses is drawn anew.
 
     Kinds that are written are left out where there are no fonts.
 
     Args:
-        kinds: `TUNED_ON` or `MEASURED_ON`.
         number: of each.
         folder: of fonts, Devanagari and Latin.
         seed: of all that is random.
@@ -171,7 +168,7 @@ def draw(kinds: dict[str, Drawing], number: int, folder: Path, seed: int) -> dic
         for script in ("devanagari", "latin")
     }
     found: dict[str, npt.NDArray[np.float32]] = {}
-    for place, (kind, drawing) in enumerate(kinds.items()):
+    for place, (kind, drawing) in enumerate(KINDS.items()):
         if not all(fonts.values()) and drawing not in WITHOUT_FONTS:
             continue
         rng = np.random.default_rng([seed, place])

@@ -282,11 +282,9 @@ def judged(members: Sequence[Run]) -> Judged | None:
 
 def refusals(run: Run) -> Table:
     """What is no character, by kind: area under the ROC against held-out characters, and what became of it."""
-    uses = {"tuned": "tuned on", "measured": "not tuned on"}
     rows = [
         (
             row["kind"],
-            uses[row["use"]],
             f"{row['area']:.4f}",
             percent(row["not_a_character"] / row["n"]),
             percent(row["abstained"] / row["n"]),
@@ -294,9 +292,9 @@ def refusals(run: Run) -> Table:
         for row in run.details["refusals"]
     ]
     own = run.details["characters"]
-    rows.append(("all kinds not tuned on", "", f"{run.details['area']:.4f}", "", ""))
-    rows.append(("characters", "held out", "", percent(own["not_a_character"] / own["n"]), ""))
-    return Table(("kind", "", "ROC area", "called no character", "abstained from"), rows)
+    rows.append(("all kinds", f"{run.details['area']:.4f}", "", ""))
+    rows.append(("characters, held out", "", percent(own["not_a_character"] / own["n"]), ""))
+    return Table(("kind", "ROC area", "called no character", "abstained from"), rows)
 
 
 def trials(results: Sequence[dict[str, Any]]) -> Table:

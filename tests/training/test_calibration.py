@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
-from sklearn.neighbors import NearestCentroid
 from sklearn.preprocessing import normalize
 from sklearn.svm import SVC
 
 from app.catalogue import CATALOGUE
 from app.heads import Head
-from app.trust import Prototypes, familiarity, least_probability, probabilities, softmax
-from training.calibration import calibrate, familiar, weigh
+from app.trust import Prototypes, least_probability, probabilities, softmax
+from training.calibration import calibrate, prototypes_of, weigh, whitening_of
 from training.data import Dataset
 from training.evaluation import margins
 from training.reliability import calibration_error
@@ -47,15 +46,16 @@ def test_confidence_means_what_it_says_on_images_to_come() -> None:
         )
         for family in CATALOGUE
     }
-    strange = np.random.default_rng(5).random((300, 64)).astype(np.float32) * 3
-    trust = calibrate(training, validation, svcs, {"mixtures": strange})
-    means = Prototypes(trust.prototypes)
+    trust = calibrate(training, validation, svcs)
+    means = Prototypes(trust.prototypes, trust.whitening)
     likeness = means.compare(test[0])
     confidence, right, held = [], [], []
     for family, calibration in trust.calibrations.items():
         assert calibration.nonconformity == sorted(calibration.nonconformity)
         assert len(calibration.nonconformity) == (validation[1].family == family).sum()
         rows = test[1].family == family
+        nearest = likeness.distances[rows][:, means.columns[family]].min(axis=1)
+        assert (nearest > calibration.farthest).mean() == pytest.approx(0.01, abs=0.01)
         head = Head(svcs[family])
         shares = probabilities(
             margins(head, test[0][rows]),
@@ -71,7 +71,6 @@ def test_confidence_means_what_it_says_on_images_to_come() -> None:
     assert 0.6 < answers.mean() < 0.99
     assert calibration_error(np.concatenate(confidence), answers) < 0.03
     assert np.concatenate(held).mean() == pytest.approx(0.9, abs=0.03)
-    assert (familiarity(likeness, trust.shared.familiarity) < 0).mean() == pytest.approx(0.01, abs=0.01)
 
 
 def test_a_family_that_is_not_asked_is_left_out() -> None:
@@ -81,16 +80,22 @@ def test_a_family_that_is_not_asked_is_left_out() -> None:
             training[0][training[1].family == "numerals"], training[1].class_id[training[1].family == "numerals"]
         )
     }
-    trust = calibrate(training, validation, svcs, {})
+    trust = calibrate(training, validation, svcs)
     assert list(trust.calibrations) == list(trust.prototypes) == ["numerals"]
-    assert (familiarity(Prototypes(trust.prototypes).compare(validation[0]), trust.shared.familiarity) > 0).all()
 
 
-def test_characters_are_told_from_strangers() -> None:
-    features, images = world(1000, 1, noise=0.3)
-    means = Prototypes({"numerals": NearestCentroid().fit(normalize(features), images.joint)})
+def test_whitened_features_vary_alike_in_all_directions_and_strangers_lie_apart() -> None:
+    features, images = world(20_000, 1, noise=0.3)
+    prototypes = {
+        family: prototypes_of(features[images.family == family], images.class_id[images.family == family])
+        for family in CATALOGUE
+    }
+    whitening = whitening_of(features, images, prototypes)
+    white = normalize(features) @ whitening
+    within = [np.cov(white[images.joint == joint].T) for joint in np.unique(images.joint)]
+    np.testing.assert_allclose(np.mean(within, axis=0), np.eye(64), atol=0.1)
+
+    means = Prototypes(prototypes, whitening)
     strange = np.random.default_rng(5).exponential(size=(400, 64)).astype(np.float32)
-    weighed = familiar(means.compare(features), {"exponential": means.compare(strange)})
-    assert weighed.kinds == ["exponential"]
-    assert (familiarity(means.compare(features), weighed) < 0).mean() == pytest.approx(0.01, abs=0.005)
-    assert (familiarity(means.compare(strange), weighed) < 0).mean() > 0.5
+    known, unknown = (means.compare(glyphs).distances.min(axis=1) for glyphs in (features, strange))
+    assert (unknown > np.quantile(known, 0.99)).mean() > 0.5

@@ -66,6 +66,7 @@ def test_a_whole_training_on_a_real_slice(slice_of_nhcd: Path, tmp_path: Path) -
         "prototypes/consonants.joblib",
         "prototypes/numerals.joblib",
         "prototypes/vowels.joblib",
+        "whitening.joblib",
     ]
     assert [entry.family for entry in manifest.golden] == ["numerals", "numerals", "vowels", "consonants", "consonants"]
     for entry in manifest.families.values():
