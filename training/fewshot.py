@@ -24,7 +24,7 @@ from training.recipe import FIRST, Recipe
 from training.runs import HISTORY, Answers, Run, read_history
 from training.search import grid_search
 from training.sources import Source, sample
-from training.specialise import search_svc
+from training.specialise import folds_for_search, search_svc
 
 FAMILY = "vowels"
 SHOTS = (5, 20, 100)
@@ -79,8 +79,9 @@ def without_vowels(
 
 def _answers(frozen: keras.Model, few: Dataset, test: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     features = keras_features(frozen, few.glyphs)
-    svc = search_svc(features, few.class_id, seed, jobs=-1).fit(features, few.class_id)
-    softmax = grid_search(LogisticRegression(max_iter=2000), {"C": SOFTMAX_C}, svc.cv, bar=False)
+    folds = folds_for_search(few.class_id, seed)
+    svc = search_svc(features, few.class_id, folds, jobs=-1).fit(features, few.class_id)
+    softmax = grid_search(LogisticRegression(max_iter=2000), {"C": SOFTMAX_C}, folds, bar=False)
     return svc.predict(test), softmax.fit(features, few.class_id).predict(test)
 
 

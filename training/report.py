@@ -317,12 +317,13 @@ def _render(template: str, **values: object) -> str:
 
 
 def _runner_up(family: str, answers: Answers, row: int) -> str:
-    """The second-best class, by the margins; empty where the image's were not kept."""
+    """The best class beside the answer, by the margins; empty where the image's were not kept."""
     place = np.flatnonzero(answers.kept == row)
     if not len(place):
         return ""
-    second = answers.class_ids[np.argsort(-one_vs_rest(answers.margins[place])[0], kind="stable")[1]]
-    return tables.CHARACTERS[family, int(second)]
+    # The margins are kept to 0.01: where two classes are as close, the answer may be either.
+    others = np.where(answers.class_ids == answers.answer[row], -np.inf, one_vs_rest(answers.margins[place])[0])
+    return tables.CHARACTERS[family, int(answers.class_ids[others.argmax()])]
 
 
 def _thumbnail(file: bytes) -> str:

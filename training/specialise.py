@@ -12,14 +12,16 @@ import io
 import math
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_predict
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.neighbors import NearestCentroid
 from sklearn.svm import SVC
 
@@ -40,6 +42,7 @@ from app.extractor import Features, Glyphs, OnnxExtractor
 from app.heads import Head
 from app.imaging import ImageError, read_glyph
 from app.trust import Likeness, Prototypes
+from training.augment import Augmentation
 from training.calibration import calibrate_family, prototypes_of
 from training.evaluation import margins
 from training.heads import describe_svc
@@ -52,6 +55,8 @@ Ints = npt.NDArray[np.int64]
 FOLDS = 5
 LEAST = 3
 """Images of a class: one to score, and two to choose by."""
+ENOUGH = 30
+"""Images of a class. Where there are fewer, their copies as other hands might have written them are learnt, too."""
 GRID = Search(c=(10.0, 1.0, 100.0), gamma=(1.0, 0.5, 2.0, 0.25))
 """From the middle outwards, as the first of equals is chosen: a few images leave many equals, and one at the edge would
 answer for images like none of them."""
@@ -114,46 +119,75 @@ def specialise(
     bundle = load_bundle(artifacts)
     _check_name(name, set(bundle.heads), replace)
     examples = read_examples(data, per_class, seed)
-    features = OnnxExtractor(bundle.onnx)(examples.glyphs)
-    folds = StratifiedKFold(min(FOLDS, int(np.bincount(examples.class_id)[1:].min())), shuffle=True, random_state=seed)
-    # Searched anew within each fold: the images that score have no part in any choice.
-    search = search_svc(features, examples.class_id, seed)
-    guessed = cross_val_predict(search, features, examples.class_id, cv=folds, n_jobs=-1)
-    correct, n = int((guessed == examples.class_id).sum()), len(guessed)
-    svc = search.fit(features, examples.class_id).best_estimator_
-    prototypes = prototypes_of(features, examples.class_id)
-    calibration = _calibrate(name, bundle, svc, features, examples.class_id, folds)
+    class_id, n = examples.class_id, len(examples.class_id)
+    rarest = int(np.bincount(class_id)[1:].min())
+    written = with_copies(examples.glyphs, math.ceil(ENOUGH / rarest) - 1, seed)
+    features = OnnxExtractor(bundle.onnx)(np.concatenate(written)).reshape(len(written), n, -1)
+    folds = list(StratifiedKFold(min(FOLDS, rarest), shuffle=True, random_state=seed).split(class_id, class_id))
+    # Searched anew within each fold: the images that score, and their copies, have no part in any choice.
+    svcs = joblib.Parallel(n_jobs=-1)(
+        joblib.delayed(_fit)(features[:, train], class_id[train], seed) for train, _ in folds
+    )
+    found = zip(svcs, folds, strict=True)
+    correct = sum(int((svc.predict(features[0, rest]) == class_id[rest]).sum()) for svc, (_, rest) in found)
+    svc = _fit(features, class_id, seed)
+    prototypes = prototypes_of(*_flat(features, class_id))
+    calibration = _calibrate(name, bundle, svc, features, class_id, folds)
     score = Score(accuracy=correct / n, correct=correct, n=n)
     manifest = _write(bundle.manifest, artifacts, name, svc, prototypes, calibration, examples, score)
     return Specialised(manifest, correct / n, *interval(correct, n), n)
 
 
+def with_copies(glyphs: Glyphs, copies: int, seed: int) -> list[Glyphs]:
+    """Glyphs (n, 32, 32), and so many times the same ones as other hands and pens might have written them."""
+    augmentation, rng = Augmentation(), np.random.default_rng(seed)
+    return [glyphs, *(augmentation(glyphs, rng) for _ in range(copies))]
+
+
+def _flat(features: Features, class_id: Ints) -> tuple[Features, Ints]:
+    """Features of n images and of their copies, shape (copies, n, 512), as those of so many images; their classes."""
+    return features.reshape(-1, features.shape[-1]), np.tile(class_id, len(features))
+
+
+def _fit(features: Features, class_id: Ints, seed: int) -> SVC:
+    """The SVC of the best hyperparameters, of features (copies, n, 512); no image helps to choose by its copies."""
+    firsts = len(class_id) * np.arange(len(features))[:, None]
+    split = folds_for_search(class_id, seed).split(class_id, class_id)
+    folds = [((firsts + train).ravel(), rest) for train, rest in split]
+    learnt = _flat(features, class_id)
+    best: SVC = search_svc(*learnt, folds).fit(*learnt).best_estimator_
+    return best
+
+
 def _calibrate(
-    name: str, bundle: Bundle, svc: SVC, features: Features, class_id: Ints, folds: StratifiedKFold
+    name: str, bundle: Bundle, svc: SVC, features: Features, class_id: Ints, folds: Sequence[tuple[Ints, Ints]]
 ) -> Calibration:
     """Of each image, what a head and class means say that were fitted on the other folds."""
     found, cosines, distances = [], [], []
-    held = list(folds.split(features, class_id))
-    for train, rest in held:
-        head = Head(clone(svc).fit(features[train], class_id[train]))
-        fitted = {**bundle.prototypes, name: prototypes_of(features[train], class_id[train])}
-        means = Prototypes(fitted, bundle.whitening)
-        found.append(margins(head, features[rest]))
-        likeness = means.compare(features[rest])
+    for train, rest in folds:
+        learnt = _flat(features[:, train], class_id[train])
+        head = Head(clone(svc).fit(*learnt))
+        means = Prototypes({**bundle.prototypes, name: prototypes_of(*learnt)}, bundle.whitening)
+        found.append(margins(head, features[0, rest]))
+        likeness = means.compare(features[0, rest])
         cosines.append(likeness.cosines)
         distances.append(likeness.distances)
-    truth = class_id[np.concatenate([rest for _, rest in held])] - 1
+    truth = class_id[np.concatenate([rest for _, rest in folds])] - 1
     likeness = Likeness(np.concatenate(cosines), np.concatenate(distances))
     return calibrate_family(np.concatenate(found), likeness, means, name, truth)[0]
 
 
-def search_svc(features: Features, class_id: Ints, seed: int, jobs: int = 1) -> GridSearchCV:
-    """A search, not yet fitted, of an RBF SVC's C and gamma, by as many folds (2 to 5) as the rarest class allows.
+def folds_for_search(class_id: Ints, seed: int) -> StratifiedKFold:
+    """As many folds (2 to 5) as the rarest class allows.
 
     It allows them within a fold of an outer cross-validation, too, where that class has fewer images.
     """
     rarest = int(np.bincount(class_id)[np.unique(class_id)].min())
-    folds = StratifiedKFold(min(FOLDS, rarest - math.ceil(rarest / FOLDS)), shuffle=True, random_state=seed)
+    return StratifiedKFold(min(FOLDS, rarest - math.ceil(rarest / FOLDS)), shuffle=True, random_state=seed)
+
+
+def search_svc(features: Features, class_id: Ints, folds: Any, jobs: int = 1) -> GridSearchCV:
+    """A search, not yet fitted, of an RBF SVC's C and gamma; ``folds`` is what scikit-learn takes as ``cv``."""
     return rbf_search(SVC(kernel="rbf", break_ties=True), features, GRID, folds, jobs, bar=False)
 
 
