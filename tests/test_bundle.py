@@ -35,7 +35,14 @@ def refusal(folder: Path) -> str:
     return text
 
 
-FILES = ["extractor.onnx", "extractor.keras", "heads/vowels.joblib", "prototypes/vowels.joblib", "manifest.json"]
+FILES = [
+    "extractor.onnx",
+    "extractor.keras",
+    "heads/vowels.joblib",
+    "prototypes/vowels.joblib",
+    "whitening.joblib",
+    "manifest.json",
+]
 
 
 @pytest.mark.parametrize("name", FILES)
