@@ -34,7 +34,7 @@ def cluster(tmp_path: Path) -> Iterator[str]:
         yield address
     finally:
         for process in reversed(processes):
-            process.terminate()
+            process.kill()  # Asked to end, a worker may wait for a connection that is gone.
         for process in processes:
             process.wait(timeout=20)
         log.close()
