@@ -12,17 +12,18 @@ COPY locks/serve.txt locks/gpu.txt locks/
 RUN case "$VARIANT" in cpu) lock=serve ;; gpu) lock=gpu ;; *) echo "VARIANT is cpu or gpu" >&2; exit 1 ;; esac \
     && pip install --require-hashes --requirement "locks/$lock.txt"
 COPY pyproject.toml README.md LICENSE ./
-COPY app app
-COPY training training
+COPY akshar akshar
+COPY artifacts artifacts
 RUN pip install --no-deps --no-build-isolation .
 
 FROM python:${PYTHON_VERSION}-slim AS service
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin akshar
 COPY --from=build /opt/akshar /opt/akshar
-COPY artifacts /srv/akshar/artifacts
+COPY app /srv/akshar/app
+COPY training /srv/akshar/training
 ENV PATH=/opt/akshar/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    AKSHAR_ARTIFACTS=/srv/akshar/artifacts \
+    PYTHONPATH=/srv/akshar \
     AKSHAR_LOG_FORMAT=json \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility

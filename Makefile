@@ -1,4 +1,4 @@
-# Two commands matter: `make serve` and `make test`. Each sets up all that it needs in .venv by itself.
+# Two commands matter: `make serve` and `make test`. Each sets up everything it needs in .venv.
 SHELL := /bin/sh
 PORT ?= 8000
 BIND ?= 127.0.0.1
@@ -28,34 +28,35 @@ serve: .venv/.$(SERVE_LOCK)  ## Serve on BIND:PORT (127.0.0.1:8000); RUNTIME=ten
 test: .venv/.dev  ## Run all tests.
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: .venv/.dev  ## Check style, types and the Dockerfile.
+lint: .venv/.dev  ## Check style, types, import contracts and the Dockerfile.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/hadolint Dockerfile
 
-format: .venv/.dev  ## Mend what style checks can mend.
+format: .venv/.dev  ## Fix what style checks can fix.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-fonts: fonts/node_modules  ## Fetch the fonts that a training learns from, too (needs npm).
+fonts: fonts/node_modules  ## Fetch the fonts that the recipes train on (needs npm).
 
 fonts/node_modules: fonts/package-lock.json
 	cd fonts && npm ci --no-audit --no-fund && touch node_modules
 
-train: .venv/.dev fonts/node_modules  ## Train from DATA, DHCD beside it and fonts (needs npm); resumes where interrupted.
+train: .venv/.dev fonts/node_modules  ## Train on DATA, the DHCD zip beside it and fonts (needs npm); resumes if interrupted.
 	$(BIN)/python -m training train --data $(DATA) $(ARGS)
 
 evaluate: .venv/.dev  ## Score artifacts/ on the test part of DATA.
 	$(BIN)/python -m training evaluate --data $(DATA) $(ARGS)
 
-report: .venv/.dev  ## Make build/report.html and the tables and plots of the documents from docs/results/.
+report: .venv/.dev  ## Write build/report.html and the tables and plots of the documents from docs/results/.
 	$(BIN)/python -m training report --data $(DATA) $(ARGS)
 
-bench: .venv/.dev .venv/.wrk  ## Measure parts, service and peers; writes benchmarks/results.*.
+bench: .venv/.dev .venv/.wrk  ## Measure parts, service and peers into build/; ARGS=--save replaces benchmarks/results.*.
 	$(BIN)/python -m benchmarks $(ARGS)
 
-bench-quick: .venv/.dev .venv/.wrk  ## The same without the peers, in under 3 minutes.
+bench-quick: .venv/.dev .venv/.wrk  ## Measure without the peers, in under 3 minutes.
 	$(BIN)/python -m benchmarks --quick $(ARGS)
 
 # The load comes from a client in C, a package of Debian's.
@@ -64,13 +65,13 @@ bench-quick: .venv/.dev .venv/.wrk  ## The same without the peers, in under 3 mi
 		|| { echo "Install wrk (Debian: apt-get install wrk)." >&2; exit 1; }
 	@touch $@
 
-lock: .venv/.dev  ## Resolve pyproject.toml anew into locks/ (ARGS=--upgrade for newer releases).
+lock: .venv/.dev  ## Resolve pyproject.toml into locks/ (ARGS=--upgrade for newer releases).
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh locks/compile.sh $(ARGS)
 
 clean:  ## Remove the environment and all caches.
 	rm -rf .venv .training .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-# One environment per lock, all in .venv; a stamp says that a lock is installed.
+# All lock files install into one .venv; a stamp file says which are installed.
 .venv/.%: locks/%.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 to 3.13 found; name one with PYTHON=..." >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

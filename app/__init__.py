@@ -1,1 +1,1 @@
-"""The service: reads handwritten Devanagari characters."""
+"""The service: the reader of `akshar` behind an HTTP API."""

@@ -1,4 +1,4 @@
-"""Logs: one line an event, JSON for machines or coloured text for people, on standard error."""
+"""Logs: one line per event, JSON for machines or coloured text for people, on standard error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic_core import to_json
 
 
 def configure(level: str, style: Literal["auto", "json", "console"]) -> None:
-    """Send our own lines and the server's through one formatter; ``auto`` is text on a terminal, else JSON."""
+    """Format our own lines and the server's alike; ``auto`` is text on a terminal, else JSON."""
     if style == "auto":
         style = "console" if sys.stderr.isatty() else "json"
     shared: list[structlog.typing.Processor] = [
@@ -19,13 +19,13 @@ def configure(level: str, style: Literal["auto", "json", "console"]) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    # Plain tracebacks: the richer ones show the values of variables, and so what users sent.
+    # Plain tracebacks: rich ones show the values of variables, and so what users sent.
     render: list[structlog.typing.Processor] = (
         [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if style == "console"
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_to_json)]
     )
-    # Ours take the short way, past the standard library's logging: there is one for every request.
+    # Our own lines bypass the standard library's logging, because there is one for every request.
     structlog.configure(
         processors=[*shared, *render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -40,12 +40,12 @@ def configure(level: str, style: Literal["auto", "json", "console"]) -> None:
         )
     )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # Tells of every malformed form, and so does the answer to it.
+    # It logs every malformed form, and the response says the same.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 class _NamedLogger(structlog.WriteLogger):
-    """Writes to standard error, and has a name as the standard library's loggers have."""
+    """Writes to standard error, and has a name like the standard library's loggers."""
 
     def __init__(self, name: str) -> None:
         super().__init__(sys.stderr)

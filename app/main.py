@@ -15,26 +15,26 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from threadpoolctl import threadpool_limits
 
+from akshar.model.extractor import padded_sizes
+from akshar.model.loading import load_recognizer
+from akshar.model.manifest import BundleError
 from app import metrics
 from app.api import families, health, predict
-from app.batching import Batcher
-from app.bundle import BundleError, load_bundle
-from app.decoding import Decoders, warm_up_decoders
-from app.draining import draining_on_signals
-from app.drift import Drift
-from app.errors import install_handlers
-from app.extractor import load_extractor, padded_sizes
-from app.golden import prove
-from app.middleware import RequestContext, StartupReason
-from app.recognizer import Recognizer
-from app.service import Service
+from app.api.middleware import RequestContext, StartupReason
+from app.api.problems import install_handlers
+from app.serving.admission import Admission
+from app.serving.batching import Batcher
+from app.serving.decode_pool import DecodePool, warm_up_decoders
+from app.serving.drift import Drift
+from app.serving.service import Service
+from app.serving.shutdown import draining_on_signals
 from app.settings import Settings
 
 GRACE_SECONDS: Final = 15
-"""How long accepted work may take after a signal to end; containers are commonly killed after 20 or 30 seconds."""
+"""How long admitted work may take after a signal to end; containers are commonly killed after 20 or 30 seconds."""
 
 SWITCH_SECONDS: Final = 0.0005
-"""The worker comes back from native code many times a batch; by default a busy event loop lets it wait for 5 ms."""
+"""The worker thread returns from native code many times per batch; by default a busy event loop makes it wait 5 ms."""
 
 _log = structlog.get_logger("akshar")
 
@@ -44,27 +44,25 @@ def create_app(settings: Settings | None = None, on_death: Callable[[], None] = 
 
     Args:
         settings: by default the environment's.
-        on_death: called once the thread behind the queue has died, and with it the use of this process.
+        on_death: called if the batching thread has died and the process is of no more use.
     """
     settings = settings or Settings()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
-            recognizer = load_recognizer(settings)
+            service = load_service(settings, on_death)
         except BundleError as error:
             app.state.startup_error = str(error)
             raise
-        batcher = Batcher(recognizer, settings.max_batch, settings.max_queue, settings.batch_window_ms / 1000, on_death)
-        decoders = Decoders(settings.max_pixels, settings.decoding_pixels)
-        service = Service(settings, recognizer, batcher, decoders, Drift(recognizer.manifest.families))
-        batcher.start()
+        service.batcher.start()
         warm_up_decoders()
-        # What is loaded now stays: the collector need not go through it again and again, a tenth of a second at a time.
+        # What is loaded now stays: the collector need not traverse it again and again, a tenth of a second at a time.
         gc.collect()
         gc.freeze()
         sys.setswitchinterval(SWITCH_SECONDS)
         app.state.service = service
+        recognizer = service.recognizer
         extractor = recognizer.extractor
         metrics.BUILD.labels(app.version, recognizer.model_version, extractor.name, extractor.device).set(1)
         _log.info(
@@ -76,9 +74,9 @@ def create_app(settings: Settings | None = None, on_death: Callable[[], None] = 
         )
         with draining_on_signals(service, GRACE_SECONDS):
             yield
-        await batcher.stop()
+        await service.batcher.stop()
 
-    # Its /docs page brings its own scripts, where FastAPI's loads them from elsewhere.
+    # Its /docs page brings its own scripts; FastAPI's loads them from elsewhere.
     app = FastAPIOffline(
         title="Akshar",
         summary="Reads handwritten Devanagari characters.",
@@ -94,18 +92,29 @@ def create_app(settings: Settings | None = None, on_death: Callable[[], None] = 
     return app
 
 
-def load_recognizer(settings: Settings) -> Recognizer:
-    """Verify the artifacts, load them on the runtime of the settings, warm them up, and see that they read right.
+def load_service(settings: Settings, on_death: Callable[[], None] = lambda: None) -> Service:
+    """Load the models and put the parts of the service together; its batcher is not started.
 
     Raises:
-        BundleError: the artifacts cannot be served as they are, the runtime is not installed, or it computes wrongly.
+        BundleError: the artifacts cannot be served, the runtime is not installed, or it computes wrongly.
     """
-    # The heads' products are small: BLAS threads would spend more on waiting for each other, and on the cores that the
+    # The products of the heads are small: BLAS threads would spend more time waiting for each other, on cores that the
     # network and the event loop need.
     threadpool_limits(1, "blas")
-    bundle = load_bundle(settings.artifacts)
-    extractor = load_extractor(bundle, settings.runtime, settings.threads)
-    recognizer = Recognizer(bundle, extractor, settings.min_confidence)
-    recognizer.warm_up(padded_sizes(settings.max_batch))
-    prove(recognizer)
-    return recognizer
+    recognizer, manifest = load_recognizer(
+        settings.artifacts,
+        settings.runtime,
+        settings.threads,
+        settings.min_confidence,
+        padded_sizes(settings.max_batch),
+    )
+    batcher = Batcher(recognizer, settings.max_batch, settings.batch_window_ms / 1000, on_death)
+    return Service(
+        settings=settings,
+        manifest=manifest,
+        recognizer=recognizer,
+        admission=Admission(settings.max_queue, lambda: batcher.rate),
+        decode_pool=DecodePool(settings.max_bytes, settings.max_pixels, settings.decoding_pixels),
+        batcher=batcher,
+        drift=Drift(manifest.families),
+    )

@@ -1,20 +1,23 @@
-"""What operators see at ``/metrics``, in Prometheus' text format.
+"""The metrics at ``/metrics``, in Prometheus' text format.
 
-With several workers, each keeps its numbers in files of the folder that the environment variable
-``PROMETHEUS_MULTIPROC_DIR`` names, and whichever is asked adds them up. prometheus-client reads that variable when it
-is imported.
+With several workers, each keeps its numbers in files in the folder that the environment variable
+``PROMETHEUS_MULTIPROC_DIR`` names, and the one that gets the request adds them up. prometheus-client reads that
+variable when it is imported.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client import multiprocess as files
 from prometheus_client.registry import REGISTRY
+
+from akshar.model.abstention import Reason
+from akshar.model.recognition import Candidate
 
 SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -23,12 +26,12 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 _SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
-REQUESTS: Final = Counter("akshar_requests", "Requests answered.", ["route", "family", "status"])
+REQUESTS: Final = Counter("akshar_requests", "Responses sent.", ["route", "family", "status"])
 REQUEST_SECONDS: Final = Histogram(
-    "akshar_request_seconds", "From a request's headers to its answer.", ["route"], buckets=_SECONDS
+    "akshar_request_seconds", "Seconds from a request's headers to its response.", ["route"], buckets=_SECONDS
 )
 WAITING: Final = Gauge(
-    "akshar_images_waiting", "Images accepted and not yet answered: the queue.", multiprocess_mode="livesum"
+    "akshar_images_waiting", "Images admitted and not yet answered: the queue.", multiprocess_mode="livesum"
 )
 BATCH_SIZE: Final = Histogram("akshar_batch_size", "Images in one call of the network.", buckets=_SIZES)
 _STAGES: Final = Histogram(
@@ -38,20 +41,18 @@ _STAGES: Final = Histogram(
     buckets=_SECONDS,
 )
 STAGE_SECONDS: Final = {stage: _STAGES.labels(stage) for stage in ("decode", "queue", "extractor", "head")}
-REJECTED: Final = Counter("akshar_images_rejected", "Images refused because as many as may were waiting (429).")
-EXPIRED: Final = Counter("akshar_images_expired", "Images whose deadline passed before their answer (504).")
-ABANDONED: Final = Counter("akshar_images_abandoned", "Images whose client left before their answer.")
-SKIPPED: Final = Counter(
-    "akshar_images_skipped", "Images taken from the queue without being computed: expired or abandoned."
-)
-ABSTENTIONS: Final = Counter("akshar_abstentions", "Answers not to be relied on, by reason.", ["family", "reason"])
+REJECTED: Final = Counter("akshar_images_rejected", "Images refused because too many were waiting (429).")
+EXPIRED: Final = Counter("akshar_images_expired", "Images whose deadline passed before they were read (504).")
+ABANDONED: Final = Counter("akshar_images_abandoned", "Images whose client left before they were read.")
+SKIPPED: Final = Counter("akshar_images_skipped", "Images dropped from the queue unread: expired or abandoned.")
+ABSTENTIONS: Final = Counter("akshar_abstentions", "Predictions abstained from, by reason.", ["family", "reason"])
 DRIFT: Final = Gauge(
     "akshar_drift",
-    "Population stability index of recent answers against images held out from training; 0 is no change.",
+    "Population stability index of recent predictions against images held out from training; 0 is no change.",
     ["family", "of"],
     multiprocess_mode="livemostrecent",
 )
-PREDICTIONS: Final = Counter("akshar_predictions", "Answers given.", ["family", "label"])
+PREDICTIONS: Final = Counter("akshar_predictions", "Predictions made.", ["family", "label"])
 BUILD: Final = Gauge(
     "akshar_build_info",
     "Always 1; its labels say what is serving.",
@@ -60,15 +61,15 @@ BUILD: Final = Gauge(
 )
 
 
-def predicted(answer: Mapping[str, Any]) -> None:
-    """Count an answer that is given, as `app.schemas.Prediction` has it."""
-    PREDICTIONS.labels(answer["family"], answer["label"]).inc()
-    for reason in answer["reasons"]:
-        ABSTENTIONS.labels(answer["family"], reason).inc()
+def count_prediction(best: Candidate, reasons: Iterable[Reason]) -> None:
+    """Count a prediction, and the reasons to abstain from it."""
+    PREDICTIONS.labels(best.family, best.entry.label).inc()
+    for reason in reasons:
+        ABSTENTIONS.labels(best.family, reason).inc()
 
 
 def exposition() -> bytes:
-    """All metrics in Prometheus' text format; of all workers, where there are several."""
+    """All metrics in Prometheus' text format, summed over all workers."""
     folder = os.environ.get(SHARED_FOLDER)
     if not folder:
         return generate_latest(REGISTRY)
@@ -79,7 +80,7 @@ def exposition() -> bytes:
 
 
 def _forget_dead_workers(folder: Path) -> None:
-    """What a killed worker had waiting, nobody has any more; what it had counted, stays counted."""
+    """Drop the gauges of killed workers, whose images nobody waits for any more; their counts stay."""
     for file in folder.glob("gauge_live*_*.db"):
         pid = int(file.stem.rpartition("_")[2])
         if not Path(f"/proc/{pid}").exists():

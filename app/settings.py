@@ -8,39 +8,38 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app import imaging
-from app.extractor import RuntimeName
-
-REPOSITORY = Path(__file__).resolve().parent.parent
+from akshar.imaging.reader import MAX_PIXELS
+from akshar.model.extractor import RuntimeName
+from akshar.model.loading import ARTIFACTS
 
 
 class Settings(BaseSettings):
-    """Settings with their defaults; ``docs/settings.md`` lists them all, and a test sees that it does."""
+    """Settings with their defaults; ``docs/settings.md`` lists them all, and a test holds the two together."""
 
     model_config = SettingsConfigDict(env_prefix="AKSHAR_", extra="ignore")
 
-    artifacts: Path = Field(REPOSITORY / "artifacts", description="Folder of the models and their manifest.")
+    artifacts: Path = Field(ARTIFACTS, description="Folder of the models and their manifest.")
     runtime: RuntimeName = Field(
         "auto",
-        description="What runs the network: `onnxruntime`, `tensorflow`, or `auto`, which takes TensorFlow where it is "
+        description="What runs the network: `onnxruntime`, `tensorflow`, or `auto`, which takes TensorFlow if it is "
         "installed and an NVIDIA device is present, else ONNX Runtime.",
     )
     threads: int = Field(
         1,
         ge=0,
-        description="CPU threads of one call of the network; 0 is one a core. More than one shortens large batches on "
-        "idle cores, and costs throughput on busy ones: `akshar serve --workers` uses many cores better.",
+        description="CPU threads of one call of the network; 0 is one per core. More than one shortens large batches "
+        "on idle cores and costs throughput on busy ones: `akshar serve --workers` uses many cores better.",
     )
     min_confidence: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="The least probability of an answer that is accepted; by default the manifest's, which 3 % of the "
-        "validation images fell short of. `min_confidence` of a request goes first.",
+        description="The confidence from which predictions are accepted; by default the manifest's, which 97 % of the "
+        "validation images reached. A request's `min_confidence` takes precedence.",
     )
-    max_bytes: int = Field(10 * 2**20, gt=0, description="Largest request body, in bytes.")
+    max_bytes: int = Field(10 * 2**20, gt=0, description="Largest request body, and largest file of a batch, in bytes.")
     max_pixels: int = Field(
-        imaging.MAX_PIXELS, gt=0, description="Largest image, width times height; checked before it is decoded."
+        MAX_PIXELS, gt=0, description="Largest image, width times height; checked before it is decoded."
     )
     decoding_pixels: int = Field(
         32_000_000, gt=0, description="Most pixels in decoding at once, over all requests; it bounds their memory."
@@ -52,11 +51,11 @@ class Settings(BaseSettings):
         0,
         ge=0,
         le=1000,
-        description="Milliseconds that an image waits for company before its batch starts; with 0 a batch forms while "
+        description="Milliseconds that an image waits for others before its batch starts; with 0 a batch forms while "
         "the one before it runs.",
     )
     max_queue: int = Field(
-        256, gt=0, description="Most images accepted and not yet answered; beyond it requests get 429."
+        256, gt=0, description="Most images admitted and not yet answered; beyond it requests get 429."
     )
     deadline_seconds: float = Field(
         10,
@@ -67,10 +66,10 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="Log lines for machines or for people; `auto` is text on a terminal, else JSON."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
 
     @model_validator(mode="after")
-    def _a_full_batch_request_can_be_admitted(self) -> Self:
+    def _a_full_batch_request_fits_the_queue(self) -> Self:
         if self.max_files > self.max_queue:
             raise ValueError("AKSHAR_MAX_FILES is more than AKSHAR_MAX_QUEUE: such a request would always get 429")
         return self

@@ -1,6 +1,8 @@
-"""Measurements of the service and of its peers, under load from wrk."""
+"""Measurements of the service and of its peers under load, and comparisons of two checkouts."""
 
+from pathlib import Path
 from typing import Final
 
+ROOT: Final = Path(__file__).parents[1]
 FAMILY: Final = "consonants"
-"""The family that all is measured with: the one whose head has most to do."""
+"""The family that everything is measured with: its head has the most work."""

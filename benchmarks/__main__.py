@@ -1,7 +1,8 @@
-"""Measures the service beside its parts, its ceiling and its peers: ``make bench``, or ``make bench-quick``.
+"""Measures the service, its parts, its ceiling and its peers: ``make bench``, or ``make bench-quick`` without peers.
 
-All in one run on one machine, what is compared taking turns, and reported as ratios: absolute times of a shared machine
-mean little. Writes ``results.json``, ``results.md`` and ``results.svg`` beside this file.
+Everything is measured in one run on one machine. What is compared takes turns and is reported as a ratio: absolute
+times on a shared machine mean little. The results go to ``build/benchmark.*``, or replace the committed
+``benchmarks/results.*`` with ``--save``.
 """
 
 from __future__ import annotations
@@ -24,88 +25,106 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
-from app.settings import REPOSITORY
-from benchmarks import FAMILY, report
+from benchmarks import FAMILY, ROOT, report
 from benchmarks.images import IMAGES, batch, single
-from benchmarks.load import Body, Load, Server, free_port, load, serving
+from benchmarks.load import Body, Load, free_port, load
 from benchmarks.peers import PEERS, Peer, environment
+from benchmarks.servers import Server, serving
 
 PATH: Final = f"/predict/{FAMILY}"
 CONCURRENCIES: Final = (1, 8, 32, 128)
 BATCH_CONNECTIONS: Final = (1, 2, 4)
 GROWTH_REQUESTS: Final = 200_000
 
-_SETTLE: Final = 0.3
+_SETTLE_SECONDS: Final = 0.3
 
 console = Console(stderr=True)
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure."""
+    """How long to measure.
+
+    Attributes:
+        rounds: how often each measurement is repeated.
+        seconds: length of one load.
+        part_seconds: length of one timing of a part.
+    """
 
     rounds: int
     seconds: float
-    raw_seconds: float
+    part_seconds: float
 
 
-QUICK: Final = Effort(rounds=3, seconds=2, raw_seconds=0.15)
-FULL: Final = Effort(rounds=3, seconds=4, raw_seconds=0.3)
-SLOW: Final = Effort(rounds=2, seconds=12, raw_seconds=0)
-"""For a server that answers a few requests a second."""
+QUICK: Final = Effort(rounds=3, seconds=2, part_seconds=0.15)
+FULL: Final = Effort(rounds=3, seconds=4, part_seconds=0.3)
+SLOW: Final = Effort(rounds=2, seconds=12, part_seconds=0)
+"""For a server that responds to only a few requests per second."""
 
 
 @dataclass(frozen=True)
 class Running:
-    """A server that runs, and where."""
+    """A running server and its address."""
 
     server: Server
     url: str
 
     def load(self, path: str, bodies: list[Body], connections: int, seconds: float) -> Load:
-        """Load it; an error or a refusal spoils a measurement, so it ends the run."""
-        time.sleep(_SETTLE)  # What the load before has left unanswered is still under way.
+        """Load the server. Any failed request makes a measurement useless, so it raises RuntimeError."""
+        time.sleep(_SETTLE_SECONDS)  # Requests that the previous load left behind are still under way.
         measured = load(f"{self.url}{path}", bodies, connections, seconds, timeout=30)
         if measured.non_2xx or measured.errors or not measured.requests:
             raise RuntimeError(f"{self.url}{path}: {measured}")
         return measured
 
 
-def main(quick: Annotated[bool, typer.Option(help="Leave out the peers and the long run.")] = False) -> None:
-    """Measure, and write the results beside this file."""
+def main(
+    quick: Annotated[bool, typer.Option(help="Leave out the peers and the long run.")] = False,
+    save: Annotated[bool, typer.Option(help="Replace the committed results; needs a full run.")] = False,
+) -> None:
+    """Measure, and write the results to build/benchmark.json, .md and .svg."""
+    if quick and save:
+        raise typer.BadParameter("--save needs a full run, without --quick")
+    results = measure(quick)
+    written = report.write(results, report.COMMITTED if save else report.MEASURED)
+    console.print(report.markdown(results))
+    log(f"written: {', '.join(map(str, written))}")
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """All results, as ``results.json`` holds them."""
     effort = QUICK if quick else FULL
     results: dict[str, Any] = {"quick": quick, "machine": _machine()}
     uploads = [single(image) for image in IMAGES]
     with tempfile.TemporaryDirectory(prefix="akshar-bench-") as folder, ExitStack() as stack:
         logs = Path(folder)
-        say("parts in one process")
-        results["raw"] = _raw(effort)
-        say("from exec to ready")
+        log("parts in one process")
+        results["parts"] = _parts(effort)
+        log("from exec to ready")
         results["ready"] = _ready(logs, effort.rounds)
-        ours = stack.enter_context(_ours(logs))
+        akshar = stack.enter_context(_akshar(logs))
         with _ceiling(logs) as ceiling:
-            say("the ceiling, in turns with the service")
-            results["ceiling"] = _in_turns(ours, uploads, ceiling, PATH, uploads, effort)
-        say("the service")
-        results["service"] = _service(ours, uploads, effort)
+            log("the ceiling, in turns with the service")
+            results["ceiling"] = _in_turns(akshar, uploads, ceiling, PATH, uploads, effort)
+        log("the service")
+        results["service"] = _service(akshar, uploads, effort)
         if not quick:
             results["peers"] = {}
             for peer in PEERS:
                 for workers in (1, results["machine"]["cores"]) if peer.workers else (1,):
                     name = f"{peer.name}, {workers} model process{'es' * (workers > 1)}"
-                    say(f"{name}, in turns with the service")
-                    results["peers"][name] = _peer(peer, workers, ours, uploads, logs, effort)
-            say(f"{GROWTH_REQUESTS:,} requests")
-            results["memory"] = _memory_growth(ours, uploads)
+                    log(f"{name}, in turns with the service")
+                    results["peers"][name] = _peer(peer, workers, akshar, uploads, logs, effort)
+            log(f"{GROWTH_REQUESTS:,} requests")
+            results["memory"] = _memory_growth(akshar, uploads)
     results["machine"]["busy_after"] = _busy_share()
     results["ratios"] = report.ratios(results)
-    report.write(results)
-    console.print(report.table(results))
+    return results
 
 
-def say(what: str) -> None:
-    """Tell what is being measured."""
-    console.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {what}")
+def log(text: str) -> None:
+    """Print progress, with the time."""
+    console.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {text}")
 
 
 def _machine() -> dict[str, Any]:
@@ -124,38 +143,38 @@ def _machine() -> dict[str, Any]:
 
 
 def _busy_share(seconds: float = 2) -> float:
-    """The share of all cores' time that others take while this process sleeps."""
+    """The share of the time of all cores that other processes use while this one sleeps."""
 
     def ticks() -> list[int]:
         return [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
 
     before = ticks()
     time.sleep(seconds)
-    spent = [after - was for after, was in zip(ticks(), before, strict=True)]
+    spent = [end - start for end, start in zip(ticks(), before, strict=True)]
     return 1 - (spent[3] + spent[4]) / max(sum(spent), 1)
 
 
-def _raw(effort: Effort) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.raw", str(effort.rounds), str(effort.raw_seconds)]
-    ran = subprocess.run(command, cwd=REPOSITORY, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    found: dict[str, Any] = json.loads(ran.stdout)
-    return found
+def _parts(effort: Effort) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.parts", str(effort.rounds), str(effort.part_seconds)]
+    process = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    parts: dict[str, Any] = json.loads(process.stdout)
+    return parts
 
 
 def _ready(logs: Path, rounds: int) -> dict[str, float]:
-    """Exec to ready, beside a Python that does nothing but import the two libraries that the models need."""
+    """Seconds from exec to ready, and of a Python that only imports the two libraries that the models need."""
     imports = [sys.executable, "-c", "import onnxruntime, sklearn.svm"]
     times: dict[str, list[float]] = {"ready": [], "imports": []}
     for _ in range(rounds):
         started = time.perf_counter()
         subprocess.run(imports, check=True)
         times["imports"].append(time.perf_counter() - started)
-        with _ours(logs) as ours:
-            times["ready"].append(ours.server.ready_seconds)
+        with _akshar(logs) as akshar:
+            times["ready"].append(akshar.server.ready_seconds)
     return {name: statistics.median(each) for name, each in times.items()}
 
 
-def _ours(logs: Path) -> AbstractContextManager[Running]:
+def _akshar(logs: Path) -> AbstractContextManager[Running]:
     command = [str(Path(sys.executable).with_name("akshar")), "serve", "--port"]
     return _run(lambda port: [*command, str(port)], "/readyz", logs / "akshar.log")
 
@@ -167,32 +186,44 @@ def _ceiling(logs: Path) -> AbstractContextManager[Running]:
 
 @contextmanager
 def _run(
-    command: Callable[[int], list[str]], ready_path: str, log: Path, env: Mapping[str, str] | None = None
+    command: Callable[[int], list[str]], ready_path: str, log_file: Path, env: Mapping[str, str] | None = None
 ) -> Iterator[Running]:
-    """What the command, given a port, starts; until the block ends."""
+    """Run a server until the block ends; ``command`` makes its command line for a port."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with serving(command(port), url + ready_path, log, env, timeout=180, cwd=REPOSITORY) as server:
+    with serving(command(port), url + ready_path, log_file, env, timeout=180, cwd=ROOT) as server:
         yield Running(server, url)
 
 
 def _in_turns(
-    ours: Running, uploads: list[Body], other: Running, path: str, bodies: list[Body], effort: Effort
+    akshar: Running, uploads: list[Body], other: Running, path: str, bodies: list[Body], effort: Effort
 ) -> dict[str, Any]:
-    """Both at concurrency 32, in turns, so that both meet the same noise; who waits is paused. The median of rounds."""
-    for running, where, what in ((ours, PATH, uploads), (other, path, bodies)):
-        running.load(where, what, 32, min(effort.seconds, 10))  # Warm-up.
+    """Load both at concurrency 32, in turns, so that both meet the same noise; the one not measured is paused.
+
+    Args:
+        akshar: the service.
+        uploads: its request bodies.
+        other: the server to compare with.
+        path: where it predicts.
+        bodies: its request bodies.
+        effort: how long to measure.
+
+    Returns:
+        Medians over the rounds for both, and the median ratio of their requests per second.
+    """
+    for running, to, requests in ((akshar, PATH, uploads), (other, path, bodies)):
+        running.load(to, requests, 32, min(effort.seconds, 10))  # Warm-up.
     rounds = []
     for _ in range(effort.rounds):
         with other.server.paused():
-            mine = ours.load(PATH, uploads, 32, effort.seconds)
-        with ours.server.paused():
-            theirs = other.load(path, bodies, 32, effort.seconds)
-        rounds.append((mine, theirs))
+            akshar_load = akshar.load(PATH, uploads, 32, effort.seconds)
+        with akshar.server.paused():
+            other_load = other.load(path, bodies, 32, effort.seconds)
+        rounds.append((akshar_load, other_load))
     return {
-        "ours": _median([mine for mine, _ in rounds]),
-        "other": _median([theirs for _, theirs in rounds]),
-        "ratio": statistics.median(mine.requests_per_second / theirs.requests_per_second for mine, theirs in rounds),
+        "akshar": _median([akshar_load for akshar_load, _ in rounds]),
+        "other": _median([other_load for _, other_load in rounds]),
+        "ratio": statistics.median(one.requests_per_second / two.requests_per_second for one, two in rounds),
     }
 
 
@@ -201,35 +232,37 @@ def _median(loads: list[Load]) -> dict[str, float]:
     return {name: statistics.median(getattr(each, name) for each in loads) for name in names}
 
 
-def _service(ours: Running, uploads: list[Body], effort: Effort) -> dict[str, Any]:
-    found: dict[str, Any] = {"single": {}, "batch": {}}
+def _service(akshar: Running, uploads: list[Body], effort: Effort) -> dict[str, Any]:
+    results: dict[str, Any] = {"single": {}, "batch": {}}
     for connections in CONCURRENCIES:
-        loads = [ours.load(PATH, uploads, connections, effort.seconds) for _ in range(effort.rounds)]
-        found["single"][str(connections)] = _median(loads)
+        loads = [akshar.load(PATH, uploads, connections, effort.seconds) for _ in range(effort.rounds)]
+        results["single"][str(connections)] = _median(loads)
     for connections in BATCH_CONNECTIONS:
-        loads = [ours.load(f"{PATH}/batch", [batch()], connections, effort.seconds) for _ in range(effort.rounds)]
+        loads = [akshar.load(f"{PATH}/batch", [batch()], connections, effort.seconds) for _ in range(effort.rounds)]
         median = _median(loads)
-        found["batch"][str(connections)] = {**median, "images_per_second": len(IMAGES) * median["requests_per_second"]}
-    found["resident_mb"] = asdict(ours.server.resident_mb())
-    return found
+        rate = len(IMAGES) * median["requests_per_second"]
+        results["batch"][str(connections)] = {**median, "images_per_second": rate}
+    results["resident_mb"] = asdict(akshar.server.resident_mb())
+    return results
 
 
-def _peer(peer: Peer, workers: int, ours: Running, uploads: list[Body], logs: Path, effort: Effort) -> dict[str, Any]:
+def _peer(peer: Peer, workers: int, akshar: Running, uploads: list[Body], logs: Path, effort: Effort) -> dict[str, Any]:
     python = str(environment(peer))
     env = {**peer.env, **({peer.workers: str(workers)} if peer.workers else {})}
     with _run(lambda port: peer.command(python, port), peer.ready_path, logs / f"{peer.name}.log", env) as running:
         bodies = [peer.body(image) for image in IMAGES]
-        found = _in_turns(ours, uploads, running, peer.path, bodies, SLOW if peer.name == "tutorial" else effort)
+        effort = SLOW if peer.name == "tutorial" else effort
+        results = _in_turns(akshar, uploads, running, peer.path, bodies, effort)
         server = running.server
-        return {**found, "ready_seconds": server.ready_seconds, "resident_mb": asdict(server.resident_mb())}
+        return {**results, "ready_seconds": server.ready_seconds, "resident_mb": asdict(server.resident_mb())}
 
 
-def _memory_growth(ours: Running, uploads: list[Body]) -> dict[str, float]:
-    """Resident memory before and after many requests, the server having been loaded before."""
-    before, requests = ours.server.resident_mb().rss, 0
+def _memory_growth(akshar: Running, uploads: list[Body]) -> dict[str, float]:
+    """Resident memory before and after many requests to a server that has been under load before."""
+    before, requests = akshar.server.resident_mb().rss, 0
     while requests < GROWTH_REQUESTS:
-        requests += ours.load(PATH, uploads, 32, 20).requests
-    return {"requests": requests, "before_mb": before, "after_mb": ours.server.resident_mb().rss}
+        requests += akshar.load(PATH, uploads, 32, 20).requests
+    return {"requests": requests, "before_mb": before, "after_mb": akshar.server.resident_mb().rss}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The service with the model left out: ``python -m benchmarks.ceiling serve --port N``.
+"""The service without the model: ``python -m benchmarks.ceiling serve --port N``.
 
-The same server decodes the same upload and writes the same answer, which here is a fixed one: nothing waits in a
-queue, no network and no head is asked. What it can do is the ceiling for the service.
+The same server decodes the same upload and writes the same response, but the recognition is always the same one: no
+glyph waits in the queue, and neither the network nor a head runs. Its throughput is the ceiling for the service.
 """
 
 from __future__ import annotations
@@ -9,18 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from app import cli
-from app.batching import Answer, Batcher, Outcome
-from app.framing import Glyph
+from akshar import cli
+from akshar.imaging.glyph import Glyph
+from app.serving.batching import Batcher, Outcome, Recognized
 
 
 def main() -> None:
     """Serve."""
-    fixed: dict[str, Answer] = {}
+    fixed: dict[str, Recognized] = {}
 
     def submit(self: Batcher, glyphs: Sequence[Glyph], family: str, deadline: float) -> list[asyncio.Future[Outcome]]:
         if family not in fixed:
-            fixed[family] = Answer(self._recognizer.recognize(glyphs[0][None], [family])[0], 0, 0, 0)
+            batch = self._recognizer.recognize(glyphs[0][None], [family])
+            fixed[family] = Recognized(batch.recognitions[0], 0, 0, 0)
         futures: list[asyncio.Future[Outcome]] = []
         for _ in glyphs:
             futures.append(asyncio.get_running_loop().create_future())

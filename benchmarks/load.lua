@@ -1,6 +1,6 @@
--- What wrk sends and reports; run by benchmarks/load.py as: wrk ... URL -- FOLDER COUNT HOW
+-- The requests and the report of wrk; run by benchmarks/load.py as: wrk ... URL -- FOLDER COUNT plain|count-statuses
 
--- One name a status, made once. Each is a global of its own: wrk cannot safely copy a table out of a thread.
+-- One name per status, made once. Each is a global variable: wrk cannot safely copy a table out of a thread.
 local names = {}
 for status = 100, 599 do
    names[status] = "status_" .. status
@@ -19,7 +19,7 @@ local function read(path)
    return data
 end
 
--- Whole requests are made here, before the clock starts, so that the client is not what limits.
+-- Whole requests are made here, before the clock starts, so that the client does not limit the measurement.
 function init(args)
    local folder, count = args[1], tonumber(args[2])
    local requests = {}

@@ -1,4 +1,4 @@
-"""Repeated timings whose ratios mean something on a noisy machine: what is compared takes turns."""
+"""Timings that can be compared on a noisy machine: the calls to compare take turns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from collections.abc import Callable, Mapping
 
 
 def seconds_per_call(calls: Mapping[str, Callable[[], object]], rounds: int, seconds: float) -> dict[str, float]:
-    """The median over rounds of each call's mean time; in every round each gets its turn of so many seconds."""
+    """The median over rounds of each call's mean time.
+
+    Args:
+        calls: what to time, by name.
+        rounds: how often each call gets a turn.
+        seconds: how long one turn lasts; at least one call is made.
+    """
     for call in calls.values():
         call()  # First calls prepare things.
     times: dict[str, list[float]] = {name: [] for name in calls}

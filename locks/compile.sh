@@ -12,8 +12,9 @@ compile() {
 }
 all=$(mktemp)
 trap 'rm -f "$all"' EXIT
+cat locks/dev.txt > "$all"  # What is locked stays, unless --upgrade says otherwise.
 compile "$all" --all-extras "$@"
-compile locks/serve.txt --extra build --constraint "$all"
-compile locks/tensorflow.txt --extra build --extra tensorflow --constraint "$all"
-compile locks/gpu.txt --extra build --extra gpu --constraint "$all"
-compile locks/dev.txt --extra build --extra training --extra test --extra lint --extra bench --extra report --extra cluster --constraint "$all"
+compile locks/serve.txt --extra build --extra serve --constraint "$all"
+compile locks/tensorflow.txt --extra build --extra serve --extra tensorflow --constraint "$all"
+compile locks/gpu.txt --extra build --extra serve --extra gpu --constraint "$all"
+compile locks/dev.txt --extra build --extra serve --extra training --extra test --extra lint --extra bench --extra report --extra cluster --constraint "$all"

@@ -7,18 +7,19 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from akshar.model.bundle import Bundle, load_bundle
+from akshar.model.extractor import load_extractor
+from akshar.model.loading import ARTIFACTS
+from akshar.model.recognizer import Recognizer
 from app import logs
-from app.bundle import Bundle, load_bundle
-from app.extractor import load_extractor
 from app.main import create_app
-from app.recognizer import Recognizer
-from app.settings import REPOSITORY, Settings
-from training.data import Dataset, read_dataset
+from app.settings import Settings
+from training.data.dataset import Dataset, read_dataset
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 logs.configure("info", "json")
 
-ARTIFACTS = REPOSITORY / "artifacts"
+REPOSITORY = Path(__file__).parents[1]
 DATA = REPOSITORY.parent / "shared" / "data"
 
 
@@ -69,7 +70,7 @@ def bundle() -> Bundle:
 
 @pytest.fixture(scope="session")
 def recognizer(bundle: Bundle) -> Recognizer:
-    return Recognizer(bundle, load_extractor(bundle, "onnxruntime"))
+    return Recognizer(bundle.model, load_extractor(bundle, "onnxruntime"))
 
 
 @pytest.fixture(scope="session", params=["onnxruntime", pytest.param("tensorflow", marks=pytest.mark.slow)])

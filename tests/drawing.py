@@ -6,8 +6,8 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image
 
-from training import drawings
-from training.drawings import GLYPHS, Strokes
+from training.data import drawings
+from training.data.drawings import GLYPHS, Strokes
 
 # Characters of several parts: ङ with its dot, अः and अं (their अ a mere bowl and stem).
 _BOWL_AND_STEM = [

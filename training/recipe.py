@@ -1,19 +1,20 @@
-"""What decides a training beside data and seed; three recipes have names."""
+"""Everything that affects a training beside data and seed; three recipes have names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import TypeAdapter
 
-from training.augment import Augmentation
+from training.data.augment import Augmentation
+from training.data.sources import Share, SourceName
 
 
 @dataclass(frozen=True)
 class Search:
-    """The grid in which a head's hyperparameters are sought.
+    """The grid in which a head's hyperparameters are searched.
 
     Attributes:
         c: penalties.
@@ -23,41 +24,29 @@ class Search:
     c: tuple[float, ...] = (1.0, 10.0, 100.0)
     gamma: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0, 4.0)
 
-
-@dataclass(frozen=True)
-class Share:
-    """How much of another source is learnt.
-
-    Attributes:
-        per_epoch: images of each class, drawn anew for each epoch: so many that no class of the task's own drowns.
-        in_heads: images of each class on which the heads are fitted, too.
-    """
-
-    per_epoch: int
-    in_heads: int = 0
-
-
-SourceName = Literal["dhcd", "fonts", "pens"]
-"""Another data set; fonts as they are printed; the same fonts as pens write them."""
+    @property
+    def middle(self) -> Search:
+        """A grid of one point: the middle values."""
+        return Search((self.c[len(self.c) // 2],), (self.gamma[len(self.gamma) // 2],))
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides a training, beside data and seed.
+    """Everything that affects a training, beside data and seed.
 
     Attributes:
         network: ``plain`` stages of two convolutions and a pooling, or ``residual`` ones behind a stem of stride 2.
         channels: output channels of the three stages.
         blocks: residual blocks of two convolutions in each stage.
         epochs: passes over the training part.
-        batch: images a step.
-        learning_rate: the peak, reached after two epochs, left along a cosine.
-        weight_decay: decoupled (AdamW), not on normalisation or biases.
+        batch: images per step.
+        learning_rate: the peak, reached after two epochs, followed by a cosine decay.
+        weight_decay: decoupled (AdamW), not on normalization or biases.
         label_smoothing: share of the target spread over all classes.
         dropout: before the last layer.
         cosine: scale of logits that are cosines of features and classes; 0: they are inner products.
         augmentation: its strengths.
-        more: other writers beside the task's own, where they are at hand.
+        extra_sources: shares of images of other writers, used if they are available.
         search: of the heads.
     """
 
@@ -72,7 +61,9 @@ class Recipe:
     dropout: float = 0.5
     cosine: float = 16.0
     augmentation: Augmentation = field(default_factory=Augmentation)
-    more: dict[SourceName, Share] = field(default_factory=lambda: {"dhcd": Share(100, 150), "fonts": Share(15, 15)})
+    extra_sources: dict[SourceName, Share] = field(
+        default_factory=lambda: {"dhcd": Share(100, 150), "fonts": Share(15, 15)}
+    )
     search: Search = field(default_factory=Search)
 
 
@@ -80,46 +71,48 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     """A recipe with other values, by dotted names: ``{"epochs": 12, "augmentation.grow": 1.5}``.
 
     Raises:
-        ValueError: a name or a value that no recipe has.
+        ValueError: a recipe has no such name, or the value has the wrong type.
     """
-    fields = asdict(recipe)
+    values = asdict(recipe)
     for name, value in changes.items():
         *path, last = name.split(".")
-        inner = fields
+        inner = values
         for key in path:
             inner = inner.setdefault(key, {})
-        if last not in inner and path[:1] != ["more"]:
+        if last not in inner and path[:1] != ["extra_sources"]:
             raise ValueError(f"a recipe has no {name}")
         inner[last] = value
-    return TypeAdapter(Recipe).validate_python(fields)
+    return TypeAdapter(Recipe).validate_python(values)
 
 
 RecipeName = Literal["first", "quick", "full"]
 
-FIRST = Recipe(
+FIRST: Final = Recipe(
     network="plain",
     channels=(16, 32, 64),
     epochs=20,
     cosine=0.0,
     augmentation=Augmentation(grow=1.0, blur=0.1),
-    more={},
+    extra_sources={},
     search=Search(c=(10.0,), gamma=(0.5, 1.0, 2.0)),
 )
-_NARROW = Search((1.0, 10.0), (0.5, 1.0, 2.0))
-"""What wider searches have chosen."""
+_NARROW: Final = Search((1.0, 10.0), (0.5, 1.0, 2.0))
+"""Wider searches chose values in this range."""
 RECIPES: dict[RecipeName, Recipe] = {
     "first": FIRST,
     "quick": Recipe(epochs=30, search=_NARROW),
     "full": Recipe(
-        epochs=100, more={"dhcd": Share(200, 150), "fonts": Share(15, 15), "pens": Share(60, 30)}, search=_NARROW
+        epochs=100,
+        extra_sources={"dhcd": Share(200, 150), "fonts": Share(15, 15), "pens": Share(60, 30)},
+        search=_NARROW,
     ),
 }
-"""``full`` ships; ``quick``, which has no pens, served most of the protocols' trainings. ``first`` learns from its
-task's own images alone: the others are measured against it, and baselines vary it."""
+"""``full`` ships. ``quick`` has no pens; most trainings of the protocols use it. ``first`` uses its task's own images
+alone: the others are compared with it, and baselines are variants of it."""
 
-LEAST_STEPS = 480
+MIN_STEPS = 480
 
 
 def for_few_images(recipe: Recipe, images: int) -> Recipe:
-    """The recipe with as many epochs as a network needs to settle at all, where its own would be too few steps."""
-    return replace(recipe, epochs=max(recipe.epochs, -(-LEAST_STEPS // max(1, images // recipe.batch))))
+    """The recipe with more epochs if its own, on so few images, would be too few steps for a network to converge."""
+    return replace(recipe, epochs=max(recipe.epochs, -(-MIN_STEPS // max(1, images // recipe.batch))))

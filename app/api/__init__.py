@@ -1,1 +1,1 @@
-"""The routes, one module per capability."""
+"""What goes over the wire: one module of routes per capability, and what they share."""

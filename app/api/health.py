@@ -1,4 +1,4 @@
-"""Probes for orchestration."""
+"""Probes and metrics for orchestration."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app import metrics
-from app.errors import ApiError, problem_docs
-from app.schemas import Live, Ready
-from app.service import ready_service, service_of
+from app.api.deps import ready_service, service_of
+from app.api.problems import ApiError, problem_docs
+from app.api.schemas import Live, Ready
 
 router = APIRouter(tags=["health"])
 
@@ -18,24 +18,24 @@ async def livez(request: Request) -> Live:
     """Answers 200, also while loading and draining; 503 once only a restart can help."""
     service = service_of(request)
     if service and service.batcher.died:
-        raise ApiError("worker_died", "The thread that computes answers has died.")
+        raise ApiError("worker_died", "The thread that reads images has died.")
     return Live()
 
 
 @router.get("/readyz", summary="Are the models loaded and warm?", responses=problem_docs("not_ready"))
 @router.get("/health", summary="The same as /readyz, for people", responses=problem_docs("not_ready"))
 async def readyz(request: Request) -> Ready:
-    """Answers 200 once artifacts are verified, loaded and warm; 503 while draining and once the worker has died."""
+    """Answers 200 once artifacts are verified, loaded and warm; 503 while draining and if the batching thread died."""
     recognizer = ready_service(request).recognizer
     return Ready(
         model_version=recognizer.model_version,
         runtime=recognizer.extractor.name,
         device=recognizer.extractor.device,
-        families=recognizer.families,
+        families=list(recognizer.families),
     )
 
 
 @router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
 def exposition() -> Response:
-    """Counts, gauges and histograms in Prometheus' text format, over all workers."""
+    """Counters, gauges and histograms in Prometheus' text format, over all workers."""
     return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""Takes image files out of a request, within its limits of bytes and time."""
+"""Receives image files, within the limits of bytes and time."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from typing import Any, Final
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from app.errors import ApiError
-from app.multipart import MultipartError, Part, TooManyFilesError, is_multipart, parse_form
+from akshar.imaging.reader import MEDIA_TYPES
+from app.api.multipart import MultipartError, Part, TooManyFilesError, parse_form
+from app.api.problems import ApiError
+from app.settings import Settings
 
 FIELD: Final = "file"
 
 _BINARY: Final = {"type": "string", "format": "binary"}
 
 
-def _form_of(file: dict[str, Any]) -> dict[str, Any]:
+def _form_schema(file: dict[str, Any]) -> dict[str, Any]:
     return {"multipart/form-data": {"schema": {"type": "object", "required": [FIELD], "properties": {FIELD: file}}}}
 
 
@@ -24,46 +26,51 @@ ONE_FILE: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "content": {
-            **_form_of({**_BINARY, "description": "The image file."}),
-            **{f"image/{kind}": {"schema": _BINARY} for kind in ("png", "jpeg", "webp", "bmp", "gif")},
+            **_form_schema({**_BINARY, "description": "The image file."}),
+            **{media_type: {"schema": _BINARY} for media_type in MEDIA_TYPES},
         },
     }
 }
 MANY_FILES: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
-        "content": _form_of({"type": "array", "items": _BINARY, "description": "The image files."}),
+        "content": _form_schema({"type": "array", "items": _BINARY, "description": "The image files."}),
     }
 }
-"""What OpenAPI is told of bodies that are read below, not by FastAPI."""
+"""The OpenAPI description of bodies, which are read below and not by FastAPI."""
 
 _HOW: Final = f"Send one image as the multipart file field '{FIELD}', or as the body with its own Content-Type."
 _HOW_MANY: Final = f"Send images as multipart file fields, each named '{FIELD}'."
 
 
-async def read_file(request: Request, max_bytes: int, seconds: float) -> bytes:
-    """The bytes of the field ``file`` of a multipart body, or of the whole body where it is not multipart.
+async def read_file(request: Request, settings: Settings) -> bytes:
+    """The bytes of the field ``file`` of a multipart body, or of the whole body if it is not multipart.
 
     Raises:
         ApiError: ``too_many_bytes``, ``upload_timeout``, ``malformed_multipart``, ``too_many_files``, ``missing_file``.
-            (An empty file is the decoder's to refuse.)
+            (The decoder refuses empty files.)
+        ClientDisconnect: the client left.
     """
     content_type = request.headers.get("content-type")
-    body = await _read_body(request, max_bytes, seconds)
-    if content_type is None or not is_multipart(content_type):
+    body = await _read_body(request, settings.max_bytes, settings.upload_seconds)
+    if content_type is None or not _is_multipart(content_type):
         if not body and content_type is None:
             raise ApiError("missing_file", _HOW)
         return body
     return _files(body, content_type, 1, _HOW)[0].content
 
 
-async def read_files(request: Request, max_files: int, max_bytes: int, seconds: float) -> list[Part]:
+async def read_files(request: Request, settings: Settings) -> list[Part]:
     """The files of the fields ``file`` of a multipart body, in order. Raises as `read_file` does."""
     content_type = request.headers.get("content-type", "")
-    if not is_multipart(content_type):
+    if not _is_multipart(content_type):
         raise ApiError("missing_file", _HOW_MANY)
-    body = await _read_body(request, max_bytes, seconds)
-    return _files(body, content_type, max_files, _HOW_MANY)
+    body = await _read_body(request, settings.max_form_bytes, settings.upload_seconds)
+    return _files(body, content_type, settings.max_files, _HOW_MANY)
+
+
+def _is_multipart(content_type: str) -> bool:
+    return content_type[:19].lower() == "multipart/form-data"
 
 
 def _files(body: bytes, content_type: str, max_files: int, how: str) -> list[Part]:
@@ -73,19 +80,19 @@ def _files(body: bytes, content_type: str, max_files: int, how: str) -> list[Par
         raise ApiError("malformed_multipart", f"The multipart body cannot be read: {error}.") from None
     except TooManyFilesError:
         raise ApiError(
-            "too_many_files", f"The form has more than {max_files} file(s), the most for this path."
+            "too_many_files", f"The form has more than {max_files} file(s), the limit for this path."
         ) from None
     files = [part for part in parts if part.name == FIELD and part.filename is not None]
     if not files:
-        found = ", ".join(sorted({part.name for part in parts})) or "none"
-        raise ApiError("missing_file", f"{how} Fields found: {found}.")
+        names = ", ".join(sorted({part.name for part in parts})) or "none"
+        raise ApiError("missing_file", f"{how} Fields found: {names}.")
     return files
 
 
 async def _read_body(request: Request, max_bytes: int, seconds: float) -> bytes:
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal():
-        _check_size(int(announced), max_bytes)
+    content_length = request.headers.get("content-length", "")
+    if content_length.isdecimal():
+        _check_size(int(content_length), max_bytes)
     chunks: list[bytes] = []
     size, more = 0, True
     try:

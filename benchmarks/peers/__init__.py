@@ -1,7 +1,8 @@
 """Other ways to serve the same models, for comparison: only the serving differs.
 
-All get the same upload and give the same answer by the same glyph function, and all but `tutorial` by our recognizer.
-Each has an environment of its own under ``.bench/``, so that what one peer needs binds no other, nor us.
+All get the same upload, make the same glyph of it and return the same prediction; all but `tutorial` use our
+recognizer. Each has its own environment under ``.bench/``, so that its requirements constrain neither the other peers
+nor this project.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from benchmarks import ROOT
 from benchmarks.load import Body, free_port, multipart
 
-ROOT: Final = Path(__file__).parents[2]
 ENVIRONMENTS: Final = ROOT / ".bench"
 """Ignored by git; may be deleted at any time."""
 
@@ -29,15 +30,15 @@ class Peer:
     """A server to compare with.
 
     Attributes:
-        name: of its requirements, ``NAME.txt``, and its module, ``NAME_app.py``, beside this file.
+        name: the peer's name; its requirements are ``NAME.txt`` and its module ``NAME_app.py`` in this folder.
         requirements: the pinned releases to install; None for the environment that `make test` makes.
-        command: what starts it, given its Python and a port.
-        path: where it reads characters.
-        body: the request for one image of a consonant.
-        ready_path: answers 200 once the models are loaded.
-        env: variables it needs.
-        workers: the variable that sets how many of its processes hold the models, by default one; None where it has
-            no such choice.
+        command: makes its command line from its Python and a port.
+        path: the path that predictions are requested from.
+        body: makes the request body for one image of a consonant.
+        ready_path: responds with 200 once the models are loaded.
+        env: environment variables that it needs.
+        workers: the environment variable with the number of its processes that hold the models, by default one; None
+            if there is no such setting.
     """
 
     name: str
@@ -51,7 +52,7 @@ class Peer:
 
 
 def environment(peer: Peer) -> Path:
-    """The Python of a peer's environment, which is made at first use, and anew when the requirements change."""
+    """The Python of a peer's environment, which is made on first use and again whenever its requirements change."""
     if peer.requirements is None:
         return Path(sys.executable)
     folder = ENVIRONMENTS / peer.name
@@ -81,8 +82,9 @@ def _upload(image: bytes) -> Body:
 
 def _inference_request(image: bytes) -> Body:
     data = [base64.b64encode(image).decode()]
-    given = {"name": "image", "datatype": "BYTES", "shape": [1], "data": data, "parameters": {"content_type": "base64"}}
-    return Body(json.dumps({"inputs": [given]}).encode(), "application/json")
+    coding = {"content_type": "base64"}
+    tensor = {"name": "image", "datatype": "BYTES", "shape": [1], "data": data, "parameters": coding}
+    return Body(json.dumps({"inputs": [tensor]}).encode(), "application/json")
 
 
 def _requirements(name: str) -> Path:

@@ -1,7 +1,7 @@
-"""LitServe: batching as its page lightning.ai/docs/litserve/features/batching says, by default on one worker.
+"""LitServe with batching, as lightning.ai/docs/litserve/features/batching describes it, by default on one worker.
 
-The reference of ``LitServer`` advises ``fast_queue`` beyond 100 requests a second, but in this release it changes
-nothing (Lightning-AI/LitServe issue 751), so it is left off. It also advises one worker a core on a CPU.
+The reference of ``LitServer`` advises ``fast_queue`` beyond 100 requests per second, but in this release it has no
+effect (Lightning-AI/LitServe issue 751), so it is off. It also advises one worker per core on a CPU.
 """
 
 import sys
@@ -10,15 +10,15 @@ from typing import Any
 import litserve
 from fastapi import Request
 
-from app.framing import Glyph
-from app.imaging import read_glyph
+from akshar.imaging.glyph import Glyph
+from akshar.imaging.reader import read_glyph
 from benchmarks.peers.common import MAX_BATCH, WORKERS, load_recognizer, recognize
 
-# This module does without postponed annotations: LitServe looks at the type of `request` itself.
+# No postponed annotations in this module: LitServe looks at the type of `request` itself.
 
 
 class Reader(litserve.LitAPI):
-    """Runs in LitServe's worker process; its HTTP server is another."""
+    """Runs in LitServe's worker process; the HTTP server is a separate process."""
 
     def setup(self, device: str) -> None:
         self.recognizer = load_recognizer()
@@ -40,7 +40,7 @@ class Reader(litserve.LitAPI):
 
 
 if __name__ == "__main__":
-    # A worker waits this long for a batch to fill, so a lone request waits all of it: as little as makes sense.
+    # A worker waits this long for a batch to fill, and a lone request waits all of it, so it is short.
     server = litserve.LitServer(
         Reader(max_batch_size=MAX_BATCH, batch_timeout=0.005), accelerator="cpu", workers_per_device=WORKERS
     )

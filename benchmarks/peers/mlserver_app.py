@@ -1,9 +1,9 @@
 """MLServer: a custom runtime behind the V2 protocol, with adaptive batching, by default on one worker process.
 
-From docs.seldon.ai/mlserver/user-guide: "Custom Inference Runtimes", "Adaptive Batching" and "Parallel Inference",
-whose default is one worker. An image travels as base64 in JSON and an answer as JSON in a string, as its codecs have
-it. The settings lie in ``mlserver_model/``, where MLServer looks for them. Its worker fails on uvloop 0.22 and later
-("There is no current event loop"), so its requirements hold an earlier one.
+It follows "Custom Inference Runtimes", "Adaptive Batching" and "Parallel Inference" (one worker by default) of
+docs.seldon.ai/mlserver/user-guide. Its codecs carry an image as base64 in JSON and a prediction as JSON in a string.
+MLServer looks for its settings in ``mlserver_model/``. Its worker fails on uvloop 0.22 and later ("There is no current
+event loop"), so its requirements pin an earlier release.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from mlserver import MLModel
 from mlserver.codecs import Base64Codec, StringCodec
 from mlserver.types import InferenceRequest, InferenceResponse
 
-from app.imaging import read_glyph
+from akshar.imaging.reader import read_glyph
 from benchmarks.peers.common import load_recognizer, recognize
 
 
 class Reader(MLModel):
-    """Runs in MLServer's worker process; its HTTP server is another."""
+    """Runs in MLServer's worker process; the HTTP server is a separate process."""
 
     async def load(self) -> bool:
         self.recognizer = load_recognizer()
@@ -27,6 +27,6 @@ class Reader(MLModel):
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
         images = Base64Codec.decode_input(payload.inputs[0])
-        answers = recognize(self.recognizer, [read_glyph(image) for image in images])
-        output = StringCodec.encode_output("answers", [json.dumps(answer) for answer in answers])
+        predictions = recognize(self.recognizer, [read_glyph(image) for image in images])
+        output = StringCodec.encode_output("predictions", [json.dumps(prediction) for prediction in predictions])
         return InferenceResponse(model_name=self.name, outputs=[output])

@@ -1,8 +1,8 @@
 """Ray Serve: dynamic batching behind a FastAPI ingress, by default one replica that may use all cores.
 
-From docs.ray.io/en/latest/serve/advanced-guides: `@serve.batch` as "Dynamic Request Batching" says, its work moved off
-the event loop as "Asyncio and concurrency best practices" says; more requests at once and the throughput-optimized
-flags (an environment variable, in `benchmarks.peers`) as "Performance Tuning" says.
+It follows docs.ray.io/en/latest/serve/advanced-guides: `@serve.batch` from "Dynamic Request Batching", computing in a
+thread from "Asyncio and concurrency best practices", and more concurrent requests and the throughput-optimized flags
+(environment variables, in `benchmarks.peers`) from "Performance Tuning".
 """
 
 import asyncio
@@ -16,11 +16,11 @@ import ray
 from fastapi import FastAPI, UploadFile
 from ray import serve
 
-from app.framing import Glyph
-from app.imaging import read_glyph
+from akshar.imaging.glyph import Glyph
+from akshar.imaging.reader import read_glyph
 from benchmarks.peers.common import MAX_BATCH, WORKERS, load_recognizer, recognize
 
-# This module does without postponed annotations: Ray sends the class elsewhere, where FastAPI could not look them up.
+# No postponed annotations in this module: Ray sends the class to another process, where FastAPI cannot resolve them.
 
 app = FastAPI()
 
@@ -31,25 +31,25 @@ _CORES = (os.cpu_count() or 1) // WORKERS
 @serve.deployment(num_replicas=WORKERS, max_ongoing_requests=1000, ray_actor_options={"num_cpus": _CORES})
 @serve.ingress(app)
 class Reader:
-    """Runs in Ray's replica process; its HTTP proxy is another."""
+    """Runs in Ray's replica process; the HTTP proxy is a separate process."""
 
     def __init__(self) -> None:
         self.recognizer = load_recognizer()
 
     @app.get("/health")
     async def health(self) -> dict[str, str]:
-        """Answers once the replica has its models."""
+        """Responds once the replica has its models."""
         return {"status": "ok"}
 
     @app.post("/predict")
     async def predict(self, file: UploadFile) -> dict[str, Any]:
-        """Reads one image."""
-        answer: dict[str, Any] = await self.batch(read_glyph(await file.read()))
-        return answer
+        """Read one image."""
+        prediction: dict[str, Any] = await self.batch(read_glyph(await file.read()))
+        return prediction
 
     @serve.batch(max_batch_size=MAX_BATCH, batch_wait_timeout_s=0.005)
     async def batch(self, glyphs: list[Glyph]) -> list[dict[str, Any]]:
-        """Answers for the glyphs of several requests; Ray calls it with what single calls passed."""
+        """Predictions for the glyphs of several requests, which Ray collects from single calls."""
         return await asyncio.to_thread(recognize, self.recognizer, glyphs)
 
 

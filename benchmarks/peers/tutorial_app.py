@@ -1,8 +1,8 @@
 """The app that tutorials write: FastAPI, Keras' ``predict`` and scikit-learn's, one image at a time.
 
-A plain ``def`` endpoint, which FastAPI runs in a thread (its page "Concurrency and async / await"), models at the
-module's level, and ``model.predict``, which Keras' own page on it advises against for single inputs but which nearly
-every tutorial calls.
+It has a plain ``def`` endpoint, which FastAPI runs in a thread (its page "Concurrency and async / await"), models at
+module level, and ``model.predict``, which Keras' own page advises against for single inputs, but which nearly every
+tutorial calls.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import joblib
 import keras
 from fastapi import FastAPI, UploadFile
 
-from app.imaging import read_glyph
+from akshar.imaging.reader import read_glyph
 from benchmarks import FAMILY
 from benchmarks.peers.common import ARTIFACTS
 
@@ -31,13 +31,13 @@ characters = {entry["class_id"]: entry["character"] for entry in classes}
 
 @app.get("/health")
 def health() -> dict[str, str]:
-    """Answers once the module, and with it the models, is loaded."""
+    """Responds once the module, and with it the models, is loaded."""
     return {"status": "ok"}
 
 
 @app.post("/predict")
 def predict(file: UploadFile) -> dict[str, Any]:
-    """Reads one image."""
+    """Read one image."""
     glyph = read_glyph(file.file.read())
     features = network.predict(glyph[None, ..., None], verbose=0)
     class_id = int(svc.predict(features)[0])

@@ -1,4 +1,4 @@
-"""`akshar serve` with a network that some glyphs make fail: the same server, the same process, faults on demand."""
+"""`akshar serve` with an extractor that some glyphs make fail: the same server process, with faults on demand."""
 
 import os
 import sys
@@ -11,15 +11,16 @@ from PIL import Image, ImageDraw
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from app import cli, extractor
-from app.imaging import read_glyph
+from akshar import cli
+from akshar.imaging.reader import read_glyph
+from akshar.model import extractor
 from tests.drawing import encode
 
 HOLD_SECONDS = 1.5
 
 
 def marker(name: str) -> bytes:
-    """An image that makes the network fail: its shape says how."""
+    """An image that makes the extractor fail in the way that its shape stands for."""
     image = Image.new("L", (64, 64), 255)
     pen = ImageDraw.Draw(image)
     match name:
@@ -34,7 +35,7 @@ def marker(name: str) -> bytes:
 
 
 def install() -> None:
-    """Put the faults between the batcher and the real network."""
+    """Put the faults in front of the real extractor."""
     glyphs = {name: read_glyph(marker(name)) for name in ("poison", "hold", "death")}
 
     def holds(batch: np.ndarray, name: str) -> bool:
@@ -56,7 +57,7 @@ def install() -> None:
         kind.__call__ = faulty(kind.__call__)  # type: ignore[method-assign]
 
 
-# Worker processes, which import this file anew under another name, are given the faults too.
+# Worker processes import this file under another name, and get the faults, too.
 if __name__ in ("__main__", "__mp_main__"):
     install()
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from app.catalogue import CATALOGUE
-from tests.conftest import ARTIFACTS
+from akshar.model.classes import CATALOGUE
+from akshar.model.loading import ARTIFACTS
 from tests.drawing import draw, encode
 from tests.server.process import AKSHAR, serving
 

@@ -1,0 +1,188 @@
+"""From an encoded image to the canonical glyph: 32x32 float32, ink 1, paper 0.
+
+The same function prepares training images and uploads, so the network is served what it was trained on. The steps:
+decode within limits, turn upright, find the ink (`threshold` for thumbnails, `segmentation` for larger images) and
+normalize it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from akshar.imaging.glyph import Glyph
+from akshar.imaging.grayscale import luminance
+from akshar.imaging.modes import to_plain_mode
+from akshar.imaging.normalize import normalize
+from akshar.imaging.segmentation import segment
+from akshar.imaging.threshold import threshold
+
+FORMATS: Final = {
+    "PNG": (".png",),
+    "JPEG": (".jpg", ".jpeg"),
+    "WEBP": (".webp",),
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+}
+"""The formats that are read, by Pillow's names, and the file endings of each. Everything else derives from this."""
+SUFFIXES: Final = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+MEDIA_TYPES: Final = tuple(f"image/{name.lower()}" for name in FORMATS)
+MAX_PIXELS: Final = 16_000_000
+THUMBNAIL: Final = 40
+"""An image of at most this side, in pixels, holds a glyph and little else, as the images of data sets do."""
+# JPEGs are decoded at an eighth, a quarter or half of their size if that leaves this much.
+_DRAFT_SIDE: Final = 480
+# Where an orientation may be stored. Most small images have none of these, and Pillow's search is not free.
+_METADATA: Final = frozenset({"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A glyph, and what was done to the image to get it.
+
+    Attributes:
+        glyph: shape (32, 32), float32, ink 1 and paper 0.
+        size: width and height of the upright image, in pixels as sent.
+        box: left, top, right, bottom of the character in it.
+        turned: whether the image was turned upright, as its metadata asked.
+        light: whether the ink is lighter than the paper.
+        contrast: grey levels, of 255, between ink and paper.
+        specks: parts removed as dust.
+        edges: parts removed at the image's edge: form lines, neighbours.
+        widened: glyph pixels by which thin strokes were widened.
+    """
+
+    glyph: Glyph
+    size: tuple[int, int]
+    box: tuple[int, int, int, int]
+    turned: bool
+    light: bool
+    contrast: int
+    specks: int
+    edges: int
+    widened: float
+
+
+class ImageError(Exception):
+    """An image that cannot become a glyph. ``code`` is stable and names the reason; the text is for people."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+def read_glyph(data: bytes, max_pixels: int = MAX_PIXELS) -> Glyph:
+    """Decode an image file and make its canonical glyph.
+
+    Args:
+        data: the encoded file, in one of `FORMATS`; the first frame counts.
+        max_pixels: the largest width x height that is decoded; the header is checked before any pixel is.
+
+    Returns:
+        The glyph, shape (32, 32), float32, ink 1 and paper 0.
+
+    Raises:
+        ImageError: with the code ``empty_file``, ``unsupported_image``, ``too_many_pixels``, ``truncated_image`` or
+            ``blank_image``.
+    """
+    return read(open_image(data, max_pixels)).glyph
+
+
+def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Read the header of an image file; no pixel is decoded. Raises as `read_glyph` does."""
+    if not data:
+        raise ImageError("empty_file", "The file is empty.")
+    try:
+        image = Image.open(io.BytesIO(data), formats=tuple(FORMATS))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # So many pixels that Pillow refuses first.
+        raise _too_many_pixels(max_pixels) from None
+    except UnidentifiedImageError:
+        raise ImageError(
+            "unsupported_image", f"The file is not an image in one of the formats {', '.join(FORMATS)}."
+        ) from None
+    except Exception as error:
+        raise _damaged() from error
+    check_pixels(image, max_pixels)
+    return image
+
+
+def open_or_read(data: bytes, max_pixels: int, small: int) -> Image.Image | Reading:
+    """`open_image`, and `read` at once if the image has at most ``small`` pixels."""
+    image = open_image(data, max_pixels)
+    return read(image) if image.width * image.height <= small else image
+
+
+def check_pixels(image: Image.Image, max_pixels: int) -> None:
+    """Raise ImageError ``too_many_pixels`` if the image has more than ``max_pixels``."""
+    if image.width * image.height > max_pixels:
+        raise _too_many_pixels(max_pixels)
+
+
+def from_array(array: npt.NDArray[Any]) -> Image.Image:
+    """An array as an image.
+
+    Args:
+        array: shape (height, width), or (height, width, 3 or 4) for RGB and RGBA; bool, integers in 0 to 255, uint16
+            (greyscale alone), or floats, in 0 to 1 or in 0 to 255.
+
+    Raises:
+        ImageError: ``unsupported_image``: another shape or type, or values outside of these ranges.
+    """
+    color = array.ndim == 3 and array.shape[2] in (3, 4)
+    if not array.size or not (array.ndim == 2 or color):
+        raise ImageError("unsupported_image", f"An array of shape {array.shape} is no image.")
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8) * np.uint8(255)
+    elif array.dtype != np.uint16 or color:
+        if array.dtype.kind not in "iuf" or not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 255):
+            raise ImageError("unsupported_image", "An array must hold numbers in 0 to 255, or floats in 0 to 1.")
+        unit = array.dtype.kind == "f" and array.max() <= 1
+        array = np.rint(array * (255 if unit else 1)).astype(np.uint8)
+    return Image.fromarray(np.ascontiguousarray(array))
+
+
+def read(image: Image.Image) -> Reading:
+    """Decode an image from `open_image` and make its canonical glyph. Raises as `read_glyph` does."""
+    longest = max(image.size)
+    try:
+        image.draft(None, (_DRAFT_SIDE, _DRAFT_SIDE))
+        image.load()
+        turned = not _METADATA.isdisjoint(image.info) and _turn_upright(image)
+        upright = to_plain_mode(image)
+    except Exception as error:
+        raise _damaged() from error
+    ink = threshold(luminance(upright)) if longest <= THUMBNAIL else segment(upright)
+    normalized = ink and normalize(ink.strength)
+    if not ink or not normalized:
+        raise ImageError("blank_image", "The image is blank: nothing stands out from the background.")
+    glyph, widened = normalized
+    size, box = upright.size, ink.box
+    if max(size) < longest:  # A JPEG that was decoded at a fraction of its size.
+        scale = longest / max(size)
+        size = round(scale * size[0]), round(scale * size[1])
+        box = round(scale * box[0]), round(scale * box[1]), round(scale * box[2]), round(scale * box[3])
+    return Reading(glyph, size, box, turned, ink.light, ink.contrast, ink.specks, ink.edges, widened)
+
+
+def _turn_upright(image: Image.Image) -> bool:
+    """Turn a loaded image, in place, as its metadata ask; whether they did."""
+    before = image.im
+    with contextlib.suppress(Exception):  # Broken metadata do not make the pixels unreadable.
+        ImageOps.exif_transpose(image, in_place=True)
+    return image.im is not before
+
+
+def _too_many_pixels(max_pixels: int) -> ImageError:
+    return ImageError("too_many_pixels", f"The image has more than {max_pixels:,} pixels.")
+
+
+def _damaged() -> ImageError:
+    """For whatever broken data makes decoders raise: OSError, SyntaxError, ValueError, struct.error, ..."""
+    return ImageError("truncated_image", "The image is truncated or damaged.")

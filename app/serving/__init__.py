@@ -1,0 +1,1 @@
+"""One process under load: admission, decoding, batching, drift and shutdown."""

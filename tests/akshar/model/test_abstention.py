@@ -1,0 +1,107 @@
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from akshar.imaging.reader import Reading, read
+from akshar.model.abstention import DecisionOptions, Reason, decide, glyph_reasons, image_reasons
+from akshar.model.classes import CATALOGUE
+from akshar.model.manifest import ClassEntry
+from akshar.model.recognition import Candidate, Recognition
+from akshar.model.recognizer import AUTO
+from akshar.prediction import Prediction
+from tests.drawing import draw
+
+LOOKALIKE = Candidate("numerals", ClassEntry.of(CATALOGUE["numerals"][5]), 0.4)
+
+
+def recognition(
+    confidence: float = 0.9,
+    typicality: float = 1.0,
+    requested: str = "consonants",
+    lookalike: Candidate | None = None,
+) -> Recognition:
+    entry = ClassEntry.of(CATALOGUE["consonants"][0])
+    best = Candidate("consonants", entry, confidence)
+    classes = [("consonants", entry)]
+    return Recognition(requested, (best,), classes, np.array([confidence]), [0.1] * 99, typicality, 0.9, lookalike)
+
+
+def reading(image: Image.Image | None = None) -> Reading:
+    return read(image or draw("pa", 200))
+
+
+def reasons(recognition: Recognition, reading: Reading, min_confidence: float) -> list[Reason]:
+    return list(decide(recognition, reading, DecisionOptions(min_confidence)).reasons)
+
+
+def test_a_clear_prediction_is_accepted() -> None:
+    assert reasons(recognition(), reading(), 0.9) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"confidence": 0.89}, "low_confidence"),
+        ({"typicality": 0.0099}, "not_a_character"),
+        (
+            {"lookalike": Candidate("numerals", ClassEntry.of(CATALOGUE["numerals"][5]), 0.9)},
+            "looks_like_another_family",
+        ),
+    ],
+)
+def test_reasons_of_the_glyph(changed: dict[str, Any], reason: str) -> None:
+    assert reasons(recognition(**changed), reading(), 0.9) == [reason]
+    assert glyph_reasons(recognition(**changed), 0.9) == [reason]
+
+
+def test_a_typicality_of_one_percent_is_enough() -> None:
+    assert reasons(recognition(typicality=0.01), reading(), 0.9) == []
+
+
+def test_with_auto_a_lookalike_is_no_reason() -> None:
+    assert reasons(recognition(requested=AUTO, lookalike=LOOKALIKE), reading(), 0.5) == []
+
+
+@pytest.mark.parametrize("side", [(-10, 100), (100, -20), (212, 100), (100, 220)])
+def test_a_character_that_is_cut_off_at_an_edge(side: tuple[int, int]) -> None:
+    page = Image.new("L", (400, 400), 255)
+    page.paste(draw("pa", 200, margin=0), side)
+    assert reasons(recognition(), reading(page), 0.5) == ["touching_edge"] == image_reasons(reading(page))
+
+
+@pytest.mark.parametrize("margin", [0, 0.01, 0.1])
+def test_a_tight_crop_is_not_cut_off(margin: float) -> None:
+    assert reasons(recognition(), reading(draw("pa", 200, margin=margin)), 0.5) == []
+    assert reasons(recognition(), reading(draw("pa", 28, margin=0)), 0.5) == []
+
+
+def test_a_character_of_few_pixels() -> None:
+    page = Image.new("L", (60, 60), 255)
+    page.paste(draw("pa", 11, margin=0), (20, 20))
+    assert reasons(recognition(), reading(page), 0.5) == ["too_small"]
+
+
+@pytest.mark.parametrize("size", [32, 200])
+def test_faint_ink(size: int) -> None:
+    faint = Image.fromarray((255 - (255 - np.asarray(draw("pa", size)).astype(int)) * 26 // 255).astype(np.uint8))
+    assert reasons(recognition(), reading(faint), 0.5) == ["low_contrast"]
+
+
+def test_reasons_come_in_the_order_of_the_enumeration() -> None:
+    poor = replace(reading(), contrast=21, box=(0, 0, 5, 5))
+    given = reasons(recognition(0.1, 0), poor, 0.5)
+    assert given == [reason for reason in Reason if reason in given]
+    assert len(given) == 5
+
+
+def test_a_prediction_set_is_made_if_coverage_is_given() -> None:
+    assert decide(recognition(), reading(), DecisionOptions(0.5)).prediction_set is None
+    decision = decide(recognition(), reading(), DecisionOptions(0.5, coverage=0.9))
+    assert decision.prediction_set == recognition().candidates
+
+
+def test_the_schema_lists_all_reasons() -> None:
+    assert Prediction.model_json_schema()["$defs"]["Reason"]["enum"] == list(Reason)

@@ -1,0 +1,1 @@
+"""Predictions for test images, the runs that keep them, and what is measured from both."""

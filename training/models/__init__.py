@@ -1,0 +1,1 @@
+"""The network and the heads: trained, fitted, calibrated, exported and written."""

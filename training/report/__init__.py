@@ -1,0 +1,1 @@
+"""The report, and the documents and plots that are made from the runs."""
