@@ -76,14 +76,15 @@ class DecodePool:
     async def _read(self, data: bytes, deadline: float) -> Reading:
         if len(data) > self._max_bytes:
             raise ImageError("too_many_bytes", f"The file has more than {self._max_bytes:,} bytes.")
+        image: Image.Image | None = None
         if len(data) <= INLINE_BYTES:
-            image = open_or_read(data, self._max_pixels, INLINE_PIXELS)
-            if isinstance(image, Reading):
-                return image
+            opened = open_or_read(data, self._max_pixels, INLINE_PIXELS)
+            if isinstance(opened, Reading):
+                return opened
+            image = opened
         try:
             async with asyncio.timeout(deadline - time.monotonic()):
-                # Reading even the header of a large file may take long.
-                if len(data) > INLINE_BYTES:
+                if image is None:  # Reading even the header of a large file may take long.
                     image = await to_thread.run_sync(open_image, data, self._max_pixels, limiter=self._threads)
                 async with self._hold_pixels(image):
                     return await to_thread.run_sync(read, image, limiter=self._threads)
