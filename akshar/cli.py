@@ -8,11 +8,9 @@ from typing import Annotated
 
 import typer
 
-from akshar.imaging.reader import MAX_PIXELS, ImageError
-from akshar.model.extractor import RuntimeName
-from akshar.model.manifest import BundleError
-from akshar.model.recognizer import AUTO
-from akshar.reader import Reader
+from akshar.imaging.errors import ImageError
+from akshar.imaging.reader import MAX_PIXELS
+from akshar.model.runtime import RuntimeName
 
 main = typer.Typer(name="akshar", help="Reads handwritten Devanagari characters.", no_args_is_help=True)
 
@@ -48,6 +46,11 @@ def predict(
 
     Exits with 1 if any file had an error, with 2 for bad arguments, and with 3 if the artifacts cannot be used.
     """
+    # Imported here because the service's decoder processes load this file, and need none of it.
+    from akshar.model.manifest import BundleError
+    from akshar.model.recognizer import AUTO
+    from akshar.reader import Reader
+
     try:
         reader = Reader(artifacts, runtime, max_pixels)
     except BundleError as error:

@@ -11,9 +11,9 @@ from PIL import Image
 
 from akshar.imaging.reader import MAX_PIXELS, check_pixels, from_array, open_image, read
 from akshar.model.abstention import DecisionOptions, decide
-from akshar.model.extractor import RuntimeName
 from akshar.model.loading import load_recognizer
 from akshar.model.recognizer import AUTO, UnknownFamilyError
+from akshar.model.runtime import RuntimeName
 from akshar.prediction import Prediction, prediction_fields
 
 Source = str | Path | bytes | Image.Image | npt.NDArray[Any]

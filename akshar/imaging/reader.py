@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,8 +18,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from akshar.imaging.errors import ImageError
 from akshar.imaging.glyph import Glyph
 from akshar.imaging.grayscale import luminance
+from akshar.imaging.inspection import Inspection, inspect
 from akshar.imaging.modes import to_plain_mode
 from akshar.imaging.normalize import normalize
 from akshar.imaging.segmentation import segment
@@ -40,6 +44,10 @@ THUMBNAIL: Final = 40
 _DRAFT_SIDE: Final = 480
 # Where an orientation may be stored. Most small images have none of these, and Pillow's search is not free.
 _METADATA: Final = frozenset({"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"})
+# Decoded by libjpeg and libwebp, which take memory of their own.
+_NATIVE_MEMORY: Final = frozenset({"JPEG", "MPO", "WEBP"})
+_DECODER_BYTES: Final = 16
+"""The most that these take for a pixel: the coefficients of a progressive JPEG, or the frames of a WebP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +77,6 @@ class Reading:
     widened: float
 
 
-class ImageError(Exception):
-    """An image that cannot become a glyph. ``code`` is stable and names the reason; the text is for people."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-        self.detail = detail
-
-
 def read_glyph(data: bytes, max_pixels: int = MAX_PIXELS) -> Glyph:
     """Decode an image file and make its canonical glyph.
 
@@ -89,34 +88,61 @@ def read_glyph(data: bytes, max_pixels: int = MAX_PIXELS) -> Glyph:
         The glyph, shape (32, 32), float32, ink 1 and paper 0.
 
     Raises:
-        ImageError: with the code ``empty_file``, ``unsupported_image``, ``too_many_pixels``, ``truncated_image`` or
-            ``blank_image``.
+        ImageError: with the code ``empty_file``, ``unsupported_image``, ``too_many_pixels``, ``too_many_scans``,
+            ``too_many_frames``, ``too_much_metadata``, ``truncated_image`` or ``blank_image``.
+        MemoryError: there is not enough memory, for which the image need not be at fault.
     """
     return read(open_image(data, max_pixels)).glyph
 
 
 def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Read the header of an image file; no pixel is decoded. Raises as `read_glyph` does."""
+    return _open(data, _inspect(data), max_pixels)
+
+
+def read_if_simple(data: bytes, max_pixels: int, small: int) -> Reading | Inspection:
+    """Read a file at once if it is simple and declares at most ``small`` pixels; otherwise say what it declares.
+
+    Raises as `read_glyph` does.
+    """
+    look = _inspect(data)
+    if not look.simple or look.width * look.height > small:
+        return look
+    image = _open(data, look, max_pixels)
+    return read(image) if image.width * image.height <= small else look
+
+
+def _inspect(data: bytes) -> Inspection:
     if not data:
         raise ImageError("empty_file", "The file is empty.")
+    return inspect(data)
+
+
+def _open(data: bytes, look: Inspection, max_pixels: int) -> Image.Image:
+    pixels = look.width * look.height
+    if pixels > max_pixels:
+        raise _too_many_pixels(max_pixels)
+    failure: Callable[[int], ImageError]
+    # Errors are raised behind the `try`: as the context of ours, Pillow's would keep its image in memory.
     try:
-        image = Image.open(io.BytesIO(data), formats=tuple(FORMATS))
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # So many pixels that Pillow refuses first.
-        raise _too_many_pixels(max_pixels) from None
+        # Pillow warns about broken metadata and many pixels. Simple files have neither; the service decodes only these
+        # beside other threads, whose warnings would be ignored, too.
+        with contextlib.nullcontext() if look.simple and pixels <= MAX_PIXELS else _no_warnings():
+            image = Image.open(io.BytesIO(data), formats=tuple(FORMATS))
+    except MemoryError:
+        raise
+    except Image.DecompressionBombError:  # So many pixels that Pillow refuses first.
+        failure = _too_many_pixels
     except UnidentifiedImageError:
-        raise ImageError(
-            "unsupported_image", f"The file is not an image in one of the formats {', '.join(FORMATS)}."
-        ) from None
-    except Exception as error:
-        raise _damaged() from error
-    check_pixels(image, max_pixels)
-    return image
-
-
-def open_or_read(data: bytes, max_pixels: int, small: int) -> Image.Image | Reading:
-    """`open_image`, and `read` at once if the image has at most ``small`` pixels."""
-    image = open_image(data, max_pixels)
-    return read(image) if image.width * image.height <= small else image
+        failure = _unsupported
+    except Exception:
+        failure = _damaged
+    else:
+        check_pixels(image, max_pixels)
+        return image
+    if failure is _damaged:
+        _check_memory(look.format, pixels)
+    raise failure(max_pixels)
 
 
 def check_pixels(image: Image.Image, max_pixels: int) -> None:
@@ -150,14 +176,20 @@ def from_array(array: npt.NDArray[Any]) -> Image.Image:
 
 def read(image: Image.Image) -> Reading:
     """Decode an image from `open_image` and make its canonical glyph. Raises as `read_glyph` does."""
-    longest = max(image.size)
+    longest, pixels = max(image.size), image.width * image.height
+    upright = None
     try:
         image.draft(None, (_DRAFT_SIDE, _DRAFT_SIDE))
         image.load()
         turned = not _METADATA.isdisjoint(image.info) and _turn_upright(image)
         upright = to_plain_mode(image)
-    except Exception as error:
-        raise _damaged() from error
+    except MemoryError:
+        raise
+    except Exception:  # As in `open_image`, raised behind the `try`.
+        pass
+    if upright is None:
+        _check_memory(image.format, pixels)
+        raise _damaged()
     ink = threshold(luminance(upright)) if longest <= THUMBNAIL else segment(upright)
     normalized = ink and normalize(ink.strength)
     if not ink or not normalized:
@@ -174,15 +206,49 @@ def read(image: Image.Image) -> Reading:
 def _turn_upright(image: Image.Image) -> bool:
     """Turn a loaded image, in place, as its metadata ask; whether they did."""
     before = image.im
-    with contextlib.suppress(Exception):  # Broken metadata do not make the pixels unreadable.
-        ImageOps.exif_transpose(image, in_place=True)
+    try:
+        with _no_warnings():
+            ImageOps.exif_transpose(image, in_place=True)
+    except MemoryError:
+        raise
+    except Exception:  # Broken metadata does not make the pixels unreadable.
+        pass
     return image.im is not before
+
+
+@contextlib.contextmanager
+def _no_warnings() -> Iterator[None]:
+    """Keep Pillow's warnings about a file from the user, whom the error or the prediction tells what matters.
+
+    This is a setting of the whole process up to Python 3.13.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _check_memory(kind: str | None, pixels: int) -> None:
+    """Tell want of memory from damage, as which the libraries behind some of Pillow's decoders report it.
+
+    Args:
+        kind: the format, by Pillow's name.
+        pixels: width times height.
+
+    Raises:
+        MemoryError: there is less than decoding an image of this size may take.
+    """
+    if kind in _NATIVE_MEMORY:
+        np.empty(_DECODER_BYTES * pixels, np.uint8)  # Not written to: this takes addresses only.
 
 
 def _too_many_pixels(max_pixels: int) -> ImageError:
     return ImageError("too_many_pixels", f"The image has more than {max_pixels:,} pixels.")
 
 
-def _damaged() -> ImageError:
+def _unsupported(*_: int) -> ImageError:
+    return ImageError("unsupported_image", f"The file is not an image in one of the formats {', '.join(FORMATS)}.")
+
+
+def _damaged(*_: int) -> ImageError:
     """For whatever broken data makes decoders raise: OSError, SyntaxError, ValueError, struct.error, ..."""
     return ImageError("truncated_image", "The image is truncated or damaged.")

@@ -14,11 +14,10 @@ import numpy.typing as npt
 from akshar.imaging.glyph import Glyphs
 from akshar.model.bundle import KERAS, Bundle
 from akshar.model.manifest import BundleError
+from akshar.model.runtime import RuntimeName
 
 Features = npt.NDArray[np.float32]
 """Frozen features, shape (n, 512)."""
-
-RuntimeName = Literal["auto", "onnxruntime", "tensorflow"]
 
 _GPU_NODES: Final = (Path("/proc/driver/nvidia/gpus"), Path("/dev/nvidia0"), Path("/dev/dxg"))
 """What an NVIDIA driver creates on Linux, in a container, and under WSL."""

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from akshar.model.bundle import load_bundle
-from akshar.model.extractor import RuntimeName, load_extractor
+from akshar.model.extractor import load_extractor
 from akshar.model.manifest import Manifest
 from akshar.model.recognizer import Recognizer
+from akshar.model.runtime import RuntimeName
 from akshar.model.self_test import self_test
 
 PACKAGED_ARTIFACTS = Path(__file__).resolve().parents[1] / "artifacts"

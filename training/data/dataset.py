@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from akshar.imaging.errors import ImageError
 from akshar.imaging.glyph import SIZE
-from akshar.imaging.reader import SUFFIXES, ImageError, read_glyph
+from akshar.imaging.reader import SUFFIXES, read_glyph
 from akshar.model.classes import CATALOGUE, joint_index
 
 _NHCD = re.compile(r"(?:^|/)(numerals|vowels|consonants)/(\d+)/([^/]+)$")

@@ -15,8 +15,9 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from akshar.imaging.errors import ImageError
 from akshar.imaging.glyph import Glyph
-from akshar.imaging.reader import ImageError, read
+from akshar.imaging.reader import read
 from akshar.model.classes import CATALOGUE
 from training.data.dataset import Dataset, DatasetError
 

@@ -9,8 +9,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from akshar.imaging.errors import ImageError
 from akshar.imaging.glyph import Glyph
-from akshar.imaging.reader import ImageError, read_glyph
+from akshar.imaging.reader import read_glyph
 from akshar.model.manifest import Manifest
 from akshar.model.recognizer import Recognizer
 from training.data.dataset import Dataset

@@ -17,8 +17,9 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
+from akshar.imaging.errors import ImageError
 from akshar.imaging.glyph import Glyph, Glyphs, to_png
-from akshar.imaging.reader import ImageError, read
+from akshar.imaging.reader import read
 from akshar.model.abstention import MIN_TYPICALITY, Reason, glyph_reasons
 from akshar.model.classes import CATALOGUE
 from akshar.model.manifest import Manifest
