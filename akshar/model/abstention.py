@@ -7,16 +7,18 @@ from enum import StrEnum
 from typing import Final
 
 from akshar.imaging.reader import THUMBNAIL, Reading
+from akshar.imaging.stroke_shape import stroke_shape
 from akshar.model.recognition import Candidate, Recognition
 from akshar.model.recognizer import AUTO
 
 
 class Reason(StrEnum):
-    """Why a prediction is abstained from. The first three concern the glyph, the others the image it came from."""
+    """Why a prediction is abstained from. The first four concern the glyph, the others the image it came from."""
 
     LOW_CONFIDENCE = "low_confidence"
     NOT_A_CHARACTER = "not_a_character"
     LOOKS_LIKE_ANOTHER_FAMILY = "looks_like_another_family"
+    NOT_STROKES = "not_strokes"
     TOUCHING_EDGE = "touching_edge"
     TOO_SMALL = "too_small"
     LOW_CONTRAST = "low_contrast"
@@ -24,6 +26,15 @@ class Reason(StrEnum):
 
 MIN_TYPICALITY: Final = 0.01
 """Below this typicality a glyph is no character."""
+_MIN_ELONGATION: Final = 3.0
+_MIN_SPACING: Final = 3.2
+"""What drawings of strokes mostly have of both measures of `akshar.imaging.stroke_shape.StrokeShape`."""
+_SPACING_PER_PART: Final = 0.2
+"""More of the latter for each part that was removed from the image as dust or at its edge: noise leaves many."""
+_MAX_PARTS: Final = 5
+_TYPICALITY_FOR_SHAPE: Final = 0.1
+"""The typicality that a glyph needs for each unit that it lacks."""
+_MAX_TYPICALITY: Final = _TYPICALITY_FOR_SHAPE * max(_MIN_ELONGATION, _MIN_SPACING + _MAX_PARTS * _SPACING_PER_PART)
 _MIN_SIDE: Final = 12
 """Pixels of a character's longer side below which strokes run into each other."""
 _MIN_CONTRAST: Final = 30
@@ -61,7 +72,11 @@ class Decision:
 
 def decide(recognition: Recognition, reading: Reading, options: DecisionOptions) -> Decision:
     """Decide on the recognition of an image's glyph."""
-    reasons = (*glyph_reasons(recognition, options.min_confidence), *image_reasons(reading))
+    reasons = (
+        *glyph_reasons(recognition, options.min_confidence),
+        *shape_reasons(recognition.typicality, reading),
+        *image_reasons(reading),
+    )
     if options.coverage is None:
         return Decision(reasons)
     return Decision(reasons, recognition.prediction_set(options.coverage))
@@ -75,6 +90,19 @@ def glyph_reasons(recognition: Recognition, min_confidence: float) -> list[Reaso
         Reason.LOOKS_LIKE_ANOTHER_FAMILY: recognition.lookalike is not None and recognition.requested != AUTO,
     }
     return [reason for reason, holds in reasons.items() if holds]
+
+
+def shape_reasons(typicality: float, reading: Reading) -> list[Reason]:
+    """The reason to abstain that the shape of the ink gives: noise and blots, of which the network is often too sure.
+
+    Characters with few, thick or crowded strokes lack something, too, but they look typical. Noise rarely does.
+    """
+    if typicality >= _MAX_TYPICALITY:  # Enough for any shape: many characters need not be measured.
+        return []
+    shape = stroke_shape(reading.glyph)
+    min_spacing = _MIN_SPACING + _SPACING_PER_PART * min(reading.specks + reading.edges, _MAX_PARTS)
+    lacking = max(_MIN_ELONGATION - shape.elongation, min_spacing - shape.spacing)
+    return [Reason.NOT_STROKES] if typicality < _TYPICALITY_FOR_SHAPE * lacking else []
 
 
 def image_reasons(reading: Reading) -> list[Reason]:

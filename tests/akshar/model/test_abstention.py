@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from akshar.imaging.glyph import Glyph
 from akshar.imaging.reader import Reading, read
 from akshar.model.abstention import DecisionOptions, Reason, decide, glyph_reasons, image_reasons
 from akshar.model.classes import CATALOGUE
@@ -59,6 +60,29 @@ def test_reasons_of_the_glyph(changed: dict[str, Any], reason: str) -> None:
 
 def test_a_typicality_of_one_percent_is_enough() -> None:
     assert reasons(recognition(typicality=0.01), reading(), 0.9) == []
+
+
+def stripes(ink: int, paper: int) -> Glyph:
+    """Vertical strokes of these widths, in pixels."""
+    columns = np.arange(28) % (ink + paper) < ink
+    return np.pad(np.tile(columns.astype(np.float32), (28, 1)), 2)
+
+
+@pytest.mark.parametrize(("glyph", "enough"), [(stripes(28, 0), 0.32), (stripes(2, 2), 0.13)])
+def test_the_further_a_shape_is_from_strokes_the_more_typical_it_must_be(glyph: Glyph, enough: float) -> None:
+    image = replace(reading(), glyph=glyph)
+    assert reasons(recognition(typicality=enough - 0.05), image, 0.5) == ["not_strokes"]
+    assert reasons(recognition(typicality=enough + 0.05), image, 0.5) == []
+
+
+@pytest.mark.parametrize("removed", [{"specks": 5}, {"edges": 5}, {"specks": 2, "edges": 3}, {"specks": 500}])
+def test_parts_removed_from_the_image_make_a_crowded_glyph_more_suspicious(removed: dict[str, Any]) -> None:
+    """As much as five parts, however many there are: dust is no noise."""
+    tight = replace(reading(), glyph=stripes(1, 3))  # Its spacing is 2.9.
+    assert reasons(recognition(typicality=0.08), tight, 0.5) == []
+    assert reasons(recognition(typicality=0.08), replace(tight, **removed), 0.5) == ["not_strokes"]
+    assert reasons(recognition(typicality=0.16), replace(tight, **removed), 0.5) == []
+    assert reasons(recognition(typicality=0.01), replace(reading(), glyph=stripes(2, 5), **removed), 0.5) == []
 
 
 def test_with_auto_a_lookalike_is_no_reason() -> None:
