@@ -1,5 +1,7 @@
 """What the benchmark sends."""
 
+import asyncio
+
 from app.api.multipart import parse_form
 from benchmarks.images import IMAGES
 from benchmarks.load import multipart
@@ -11,4 +13,5 @@ def test_images_differ() -> None:
 
 def test_multipart_is_a_form_that_the_service_reads() -> None:
     body = multipart([("file", "a.png", IMAGES[0], "image/png"), ("file", "b.png", IMAGES[1], "image/png")])
-    assert [part.content for part in parse_form(body.data, body.content_type, 2)] == list(IMAGES[:2])
+    parts = asyncio.run(parse_form(body.data, body.content_type, 2))
+    assert [part.content for part in parts] == list(IMAGES[:2])
