@@ -1,0 +1,1 @@
+"""Connections: what bounds them before a request reaches the app."""
