@@ -33,6 +33,13 @@ REQUEST_SECONDS: Final = Histogram(
 WAITING: Final = Gauge(
     "akshar_images_waiting", "Images admitted and not yet answered: the queue.", multiprocess_mode="livesum"
 )
+RECEIVING: Final = Gauge(
+    "akshar_receiving_bytes", "Bytes of uploads held, from the first to the prediction.", multiprocess_mode="livesum"
+)
+CONNECTIONS: Final = Gauge("akshar_connections", "Open connections.", multiprocess_mode="livesum")
+CONNECTIONS_REFUSED: Final = Counter(
+    "akshar_connections_refused", "Connections closed because of a limit or malformed HTTP.", ["code"]
+)
 BATCH_SIZE: Final = Histogram("akshar_batch_size", "Images in one call of the network.", buckets=_SIZES)
 _STAGES: Final = Histogram(
     "akshar_stage_seconds",
@@ -41,6 +48,14 @@ _STAGES: Final = Histogram(
     buckets=_SECONDS,
 )
 STAGE_SECONDS: Final = {stage: _STAGES.labels(stage) for stage in ("decode", "queue", "extractor", "head")}
+DECODING_WAITING: Final = Gauge(
+    "akshar_decoding_waiting", "Images that wait for a decoder process.", multiprocess_mode="livesum"
+)
+DECODERS_KILLED: Final = Counter(
+    "akshar_decoders_killed",
+    "Decodings ended before their time.",
+    ["why"],
+)
 REJECTED: Final = Counter("akshar_images_rejected", "Images refused because too many were waiting (429).")
 EXPIRED: Final = Counter("akshar_images_expired", "Images whose deadline passed before they were read (504).")
 ABANDONED: Final = Counter("akshar_images_abandoned", "Images whose client left before they were read.")

@@ -9,8 +9,8 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from akshar.imaging.reader import MAX_PIXELS
-from akshar.model.extractor import RuntimeName
 from akshar.model.loading import ARTIFACTS
+from akshar.model.runtime import RuntimeName
 
 
 class Settings(BaseSettings):
@@ -41,8 +41,23 @@ class Settings(BaseSettings):
     max_pixels: int = Field(
         MAX_PIXELS, gt=0, description="Largest image, width times height; checked before it is decoded."
     )
+    decoders: int = Field(
+        0,
+        ge=0,
+        description="Processes that decode images other than small, simple ones; 0 is one per core, shared out among "
+        "the workers.",
+    )
     decoding_pixels: int = Field(
-        32_000_000, gt=0, description="Most pixels in decoding at once, over all requests; it bounds their memory."
+        16_000_000, gt=0, description="Most pixels in decoding at once, over all requests; it bounds their memory."
+    )
+    decoding_seconds: float = Field(5, gt=0, description="CPU seconds that decoding one image may take.")
+    decoder_bytes: int = Field(
+        512 * 2**20, gt=0, description="Memory that decoding one image may take, in bytes of address space."
+    )
+    receiving_bytes: int = Field(
+        96 * 2**20,
+        gt=0,
+        description="Most bytes of uploads held at once, over all requests, from the first byte to the prediction.",
     )
     max_files: int = Field(64, gt=0, description="Most files in one batch request.")
     max_form_bytes: int = Field(32 * 2**20, gt=0, description="Largest body of a batch request, in bytes.")
@@ -55,7 +70,10 @@ class Settings(BaseSettings):
         "the one before it runs.",
     )
     max_queue: int = Field(
-        256, gt=0, description="Most images admitted and not yet answered; beyond it requests get 429."
+        512,
+        gt=0,
+        description="Most images admitted and not yet answered; beyond it requests get 429. One client gets at most "
+        "half of it, two get a third each, and so on.",
     )
     deadline_seconds: float = Field(
         10,
@@ -63,6 +81,46 @@ class Settings(BaseSettings):
         description="Seconds from a request's last byte until 504; the header `X-Timeout-Ms` may shorten it.",
     )
     upload_seconds: float = Field(30, gt=0, description="Seconds that a request's body may take to arrive; then 408.")
+    max_connections: int = Field(
+        1024, gt=0, description="Most open connections; beyond it idle ones are closed, and new ones get 503."
+    )
+    max_connections_per_client: int = Field(
+        512, gt=0, description="Most open connections of one client address; trusted proxies are exempt."
+    )
+    max_request_line: int = Field(8192, gt=0, description="Longest request line, in bytes; then 414.")
+    max_header_bytes: int = Field(8192, gt=0, description="Longest header, name and value, in bytes; then 431.")
+    max_headers_bytes: int = Field(
+        32768, gt=0, description="Most bytes of all headers of a request, or of its trailers; then 431."
+    )
+    max_headers: int = Field(100, gt=0, description="Most headers of a request; then 431.")
+    header_seconds: float = Field(
+        10, gt=0, description="Seconds from the first byte of a request to the end of its headers; then 408."
+    )
+    keep_alive_seconds: float = Field(
+        75, gt=0, description="Seconds that an idle connection stays open: more than the proxy in front keeps it."
+    )
+    probe_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Another port, which serves /livez, /readyz and /metrics alone, from a thread of its own.",
+    )
+    drain_seconds: float = Field(
+        0,
+        ge=0,
+        description="Seconds between a signal to end and the refusal of requests; /readyz is 503 from the signal on.",
+    )
+    grace_seconds: float = Field(
+        15, gt=0, description="Seconds that admitted requests have to end after that; then they are cancelled."
+    )
+    trusted_hosts: str = Field(
+        "*", description="Host names that requests may name, separated by commas; `*.example.org` covers subdomains."
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses or networks, separated by commas, of proxies whose X-Forwarded-For and "
+        "X-Forwarded-Proto are believed; `*` is all.",
+    )
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="Log lines for machines or for people; `auto` is text on a terminal, else JSON."
     )
@@ -70,6 +128,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _a_full_batch_request_fits_the_queue(self) -> Self:
-        if self.max_files > self.max_queue:
-            raise ValueError("AKSHAR_MAX_FILES is more than AKSHAR_MAX_QUEUE: such a request would always get 429")
+        if 2 * self.max_files > self.max_queue:
+            raise ValueError(
+                "AKSHAR_MAX_FILES is more than half of AKSHAR_MAX_QUEUE: such a request would always get 429"
+            )
         return self

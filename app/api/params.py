@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from fastapi import Request
 
@@ -32,7 +32,7 @@ class Params:
     explain: bool
 
 
-PARAMETERS: Final = [
+PARAMETERS: Final[list[dict[str, Any]]] = [
     {
         "name": "family",
         "in": "path",
@@ -66,6 +66,7 @@ PARAMETERS: Final = [
     },
 ]
 """The OpenAPI description of these parameters."""
+_QUERY: Final = [parameter["name"] for parameter in PARAMETERS if parameter["in"] == "query"]
 
 
 def parse_params(request: Request, service: Service) -> Params:
@@ -73,7 +74,6 @@ def parse_params(request: Request, service: Service) -> Params:
 
     Raises:
         ApiError: ``unknown_family`` or ``invalid_request``.
-        OverloadedError: there is no place left; the body need not be read.
     """
     recognizer, family = service.recognizer, request.path_params["family"]
     if family not in recognizer.families and family != AUTO:
@@ -81,9 +81,10 @@ def parse_params(request: Request, service: Service) -> Params:
         raise ApiError("unknown_family", f"There is no family '{family}'; there are {known}, {AUTO}.")
     request.state.family = family
     seconds = _seconds(request.headers.get("x-timeout-ms"), service.settings.deadline_seconds)
-    if service.admission.waiting >= service.admission.places:
-        raise service.admission.overloaded(1)
     query = request.query_params if request.scope["query_string"] else {}
+    for name in query:
+        if name not in _QUERY:
+            raise ApiError("invalid_request", f"There is no parameter {name!r}; there are {', '.join(_QUERY)}.")
     explain = query.get("explain", "false").lower()
     if explain not in ("true", "1", "false", "0"):
         raise ApiError("invalid_request", "explain: neither true nor false.")

@@ -10,26 +10,44 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from akshar.imaging.reader import ImageError
-from app.serving.errors import ExpiredError, OverloadedError, ServingError, StoppedError
+from akshar.imaging.errors import ImageError
+from app.serving.errors import (
+    DecoderDiedError,
+    ExpiredError,
+    OutOfMemoryError,
+    OverloadedError,
+    ServingError,
+    StoppedError,
+)
 
 CODES: Final[dict[str, tuple[int, str]]] = {
     "invalid_request": (400, "The request cannot be read"),
     "malformed_multipart": (400, "The multipart body is malformed"),
+    "untrusted_host": (400, "The host name is not ours"),
     "not_found": (404, "There is nothing here"),
     "unknown_family": (404, "There is no such family"),
     "method_not_allowed": (405, "The method is not allowed here"),
+    "header_timeout": (408, "The headers took too long to arrive"),
     "upload_timeout": (408, "The body took too long to arrive"),
     "too_many_bytes": (413, "The body is too large"),
     "too_many_files": (413, "There are too many files"),
     "too_many_pixels": (413, "The image is too large"),
+    "too_many_scans": (413, "The JPEG has too many scans"),
+    "too_many_frames": (413, "The animation has too many frames"),
+    "too_much_metadata": (413, "The image has too much metadata"),
+    "decoding_limit": (413, "The image takes too long to decode"),
+    "uri_too_long": (414, "The request line is too long"),
     "unsupported_image": (415, "Not an image in an allowed format"),
     "missing_file": (422, "No file was sent"),
     "empty_file": (422, "The file is empty"),
     "truncated_image": (422, "The image is truncated or damaged"),
     "blank_image": (422, "The image is blank"),
     "overloaded": (429, "Too many images are waiting"),
+    "headers_too_large": (431, "The headers are too large"),
     "internal_error": (500, "Something went wrong on our side"),
+    "out_of_memory": (503, "Memory is short"),
+    "decoder_died": (503, "The decoding process ended"),
+    "too_many_connections": (503, "Too many connections are open"),
     "not_ready": (503, "The service is not ready"),
     "worker_died": (503, "The process must be restarted"),
     "deadline_exceeded": (504, "The deadline passed"),
@@ -97,10 +115,15 @@ def api_error(error: Exception) -> ApiError:
         case OverloadedError():
             detail = "Too many images are waiting; nothing was done with this request."
             return ApiError("overloaded", detail, {"Retry-After": str(error.retry_after)})
+        case OutOfMemoryError() | MemoryError():
+            return ApiError("out_of_memory", "Memory ran out while the image was decoded.", {"Retry-After": "1"})
+        case DecoderDiedError():
+            return ApiError("decoder_died", "The process that was decoding the image ended.", {"Retry-After": "1"})
         case ExpiredError():
             return ApiError("deadline_exceeded", "The deadline passed before the image was read.")
         case StoppedError():
-            return ApiError("not_ready", "The models are not loaded, or the service is stopping.")
+            detail = "The models are not loaded, or the service is stopping."
+            return ApiError("not_ready", detail, {"Retry-After": "1"})
         case _:
             return ApiError("internal_error", "The request failed; please quote its id when you report it.")
 

@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from akshar.imaging.reader import MEDIA_TYPES
 from app.api.multipart import MultipartError, Part, TooManyFilesError, parse_form
 from app.api.problems import ApiError
+from app.serving.admission import Admitted
 from app.settings import Settings
 
 FIELD: Final = "file"
@@ -43,39 +44,42 @@ _HOW: Final = f"Send one image as the multipart file field '{FIELD}', or as the 
 _HOW_MANY: Final = f"Send images as multipart file fields, each named '{FIELD}'."
 
 
-async def read_file(request: Request, settings: Settings) -> bytes:
+async def read_file(request: Request, settings: Settings, admitted: Admitted) -> bytes | bytearray | memoryview:
     """The bytes of the field ``file`` of a multipart body, or of the whole body if it is not multipart.
 
     Raises:
         ApiError: ``too_many_bytes``, ``upload_timeout``, ``malformed_multipart``, ``too_many_files``, ``missing_file``.
             (The decoder refuses empty files.)
+        OverloadedError: there is no room for so many bytes.
         ClientDisconnect: the client left.
     """
     content_type = request.headers.get("content-type")
-    body = await _read_body(request, settings.max_bytes, settings.upload_seconds)
+    body = await _read_body(request, settings.max_bytes, settings.upload_seconds, admitted)
     if content_type is None or not _is_multipart(content_type):
         if not body and content_type is None:
             raise ApiError("missing_file", _HOW)
         return body
-    return _files(body, content_type, 1, _HOW)[0].content
+    return (await _files(body, content_type, 1, _HOW))[0].content
 
 
-async def read_files(request: Request, settings: Settings) -> list[Part]:
+async def read_files(request: Request, settings: Settings, admitted: Admitted) -> list[Part]:
     """The files of the fields ``file`` of a multipart body, in order. Raises as `read_file` does."""
     content_type = request.headers.get("content-type", "")
     if not _is_multipart(content_type):
         raise ApiError("missing_file", _HOW_MANY)
-    body = await _read_body(request, settings.max_form_bytes, settings.upload_seconds)
-    return _files(body, content_type, settings.max_files, _HOW_MANY)
+    body = await _read_body(request, settings.max_form_bytes, settings.upload_seconds, admitted)
+    files = await _files(body, content_type, settings.max_files, _HOW_MANY)
+    admitted.add_images(len(files) - 1)
+    return files
 
 
 def _is_multipart(content_type: str) -> bool:
     return content_type[:19].lower() == "multipart/form-data"
 
 
-def _files(body: bytes, content_type: str, max_files: int, how: str) -> list[Part]:
+async def _files(body: bytes | bytearray, content_type: str, max_files: int, how: str) -> list[Part]:
     try:
-        parts = parse_form(body, content_type, max_files)
+        parts = await parse_form(body, content_type, max_files)
     except MultipartError as error:
         raise ApiError("malformed_multipart", f"The multipart body cannot be read: {error}.") from None
     except TooManyFilesError:
@@ -89,26 +93,32 @@ def _files(body: bytes, content_type: str, max_files: int, how: str) -> list[Par
     return files
 
 
-async def _read_body(request: Request, max_bytes: int, seconds: float) -> bytes:
+async def _read_body(request: Request, max_bytes: int, seconds: float, admitted: Admitted) -> bytes | bytearray:
     content_length = request.headers.get("content-length", "")
     if content_length.isdecimal():
         _check_size(int(content_length), max_bytes)
-    chunks: list[bytes] = []
-    size, more = 0, True
+    body: bytes | bytearray = b""
+    more = True
     try:
         async with asyncio.timeout(seconds):
             while more:
                 message = await request.receive()
                 if message["type"] == "http.disconnect":
                     raise ClientDisconnect
-                chunks.append(message.get("body", b""))
-                size += len(chunks[-1])
-                _check_size(size, max_bytes)
+                chunk: bytes = message.get("body", b"")
+                _check_size(len(body) + len(chunk), max_bytes)
+                admitted.add_bytes(len(chunk))
+                if not body:
+                    body = chunk  # Most bodies are of one chunk.
+                else:
+                    if isinstance(body, bytes):
+                        body = bytearray(body)
+                    body += chunk
                 more = message.get("more_body", False)
     except TimeoutError:
         detail = f"The body did not arrive within {seconds:g} seconds."
         raise ApiError("upload_timeout", detail, {"Connection": "close"}) from None
-    return b"".join(chunks)
+    return body
 
 
 def _check_size(size: int, max_bytes: int) -> None:

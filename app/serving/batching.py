@@ -90,6 +90,11 @@ class Batcher:
         self.alive = True
         self._thread.start()
 
+    @property
+    def delay(self) -> float:
+        """Seconds that the glyphs in the queue will take; 0 before anything was measured."""
+        return 0.0 if math.isnan(self.rate) else len(self._queue) / self.rate
+
     async def stop(self) -> None:
         """Refuse new glyphs, read those in the queue, end the worker thread."""
         with self._changed:

@@ -11,7 +11,7 @@ class OverloadedError(ServingError):
     """All places are taken; nothing was done with the request.
 
     Attributes:
-        retry_after: whole seconds until, at the measured rate, the images that wait now will have been read.
+        retry_after: whole seconds that, at the measured rates, the images that wait now will take.
     """
 
     def __init__(self, retry_after: int) -> None:
@@ -23,12 +23,20 @@ class ExpiredError(ServingError):
     """The deadline passed before the image was read."""
 
 
-class AbandonedError(ServingError):
-    """The client left before the image was read."""
+class AbandonedError(Exception):
+    """The client left before the image was read. No `ServingError`: nobody is left to get a response."""
 
 
 class RecognitionError(ServingError):
-    """The recognizer failed on this very glyph; the log says why."""
+    """Our code failed on this very image; the log says why."""
+
+
+class OutOfMemoryError(ServingError):
+    """Decoding the image took more memory than there is, or than one image may take."""
+
+
+class DecoderDiedError(ServingError):
+    """The process that was decoding the image ended, and it was not the image's CPU time."""
 
 
 class StoppedError(ServingError):

@@ -1,14 +1,16 @@
-"""What a running app consists of, and the path of images through it: admit, decode, recognize, decide."""
+"""What a running app consists of, and the path of images through it: decode, recognize, decide."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from akshar.imaging.reader import ImageError, Reading
+from akshar.imaging.errors import ImageError
+from akshar.imaging.reader import Reading
 from akshar.model.abstention import Decision, DecisionOptions, decide
 from akshar.model.manifest import Manifest
 from akshar.model.recognition import Recognition
@@ -18,7 +20,7 @@ from app.serving.admission import Admission
 from app.serving.batching import Batcher, Outcome, Recognized
 from app.serving.decode_pool import DecodePool
 from app.serving.drift import Drift
-from app.serving.errors import AbandonedError, ExpiredError, RecognitionError, StoppedError
+from app.serving.errors import AbandonedError, ExpiredError, RecognitionError, ServingError, StoppedError
 from app.settings import Settings
 
 
@@ -58,55 +60,54 @@ class Service:
 
     async def read(
         self,
-        files: Sequence[bytes],
+        files: Sequence[bytes | bytearray | memoryview],
         family: str,
         options: DecisionOptions,
         seconds: float,
+        client: str,
         receive: Callable[[], Awaitable[object]],
-    ) -> tuple[list[Read | ImageError | RecognitionError], Timings]:
-        """Read the image files of one request.
+    ) -> tuple[list[Read | ImageError | ServingError], Timings]:
+        """Read the image files of one request, which has been admitted.
 
         Args:
             files: encoded images.
             family: the family to read them as, or `AUTO`.
             options: of the decisions.
             seconds: until the deadline.
+            client: who sent them.
             receive: completes when the client has left.
 
         Returns:
             What became of each file, in order, and where the time went.
 
         Raises:
-            OverloadedError: there are not enough places; nothing was done.
             ExpiredError: the deadline passed before all images were read.
             AbandonedError: the client left.
             StoppedError: the batching thread ended.
         """
-        deadline = time.monotonic() + seconds
-        with self.admission.admit(len(files)):
-            try:
-                started = time.monotonic()
-                readings = await self.decode_pool.read(files, deadline)
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(seconds), _while_connected(receive):
+                readings = await self.decode_pool.read(files, client)
                 decoded = time.monotonic() - started
                 glyphs = [reading.glyph for reading in readings if isinstance(reading, Reading)]
-                futures = self.batcher.submit(glyphs, family, deadline)
-                outcomes = await _results(futures, deadline, receive)
-            except ExpiredError:
-                metrics.EXPIRED.inc(len(files))
-                raise
-            except AbandonedError:
-                metrics.ABANDONED.inc(len(files))
-                raise
+                outcomes = await _results(self.batcher.submit(glyphs, family, started + seconds))
+        except (TimeoutError, ExpiredError):
+            metrics.EXPIRED.inc(len(files))
+            raise ExpiredError from None
+        except AbandonedError:
+            metrics.ABANDONED.inc(len(files))
+            raise
         timings = Timings(decoded)
         remaining = iter(outcomes)
-        read: list[Read | ImageError | RecognitionError] = []
+        read: list[Read | ImageError | ServingError] = []
         for reading in readings:
-            outcome = reading if isinstance(reading, ImageError) else next(remaining)
+            outcome = next(remaining) if isinstance(reading, Reading) else reading
             if isinstance(reading, Reading) and isinstance(outcome, Recognized):
                 read.append(Read(outcome.recognition, reading, decide(outcome.recognition, reading, options)))
                 timings = Timings(decoded, *map(max, timings[1:], outcome[1:]))
                 metrics.STAGE_SECONDS["queue"].observe(outcome.queue)
-            elif isinstance(outcome, ImageError | RecognitionError):
+            elif isinstance(outcome, ImageError | ServingError):
                 read.append(outcome)
         for each in read:
             if isinstance(each, Read):
@@ -121,29 +122,47 @@ class Service:
             await asyncio.sleep(0.02)
 
 
-async def _results(
-    futures: Sequence[asyncio.Future[Outcome]], deadline: float, receive: Callable[[], Awaitable[object]]
-) -> list[Recognized | RecognitionError]:
-    """Wait for results, the deadline, or the client's leaving, whichever comes first."""
-    if not futures:
-        return []
+async def _results(futures: Sequence[asyncio.Future[Outcome]]) -> list[Recognized | RecognitionError]:
+    """Wait for results. However this ends, glyphs that are still queued then are not read."""
+    results: list[Recognized | RecognitionError] = []
+    try:
+        for future in futures:
+            outcome = await future
+            if isinstance(outcome, ExpiredError | StoppedError):
+                raise outcome
+            results.append(outcome)
+    finally:
+        for future in futures[len(results) :]:
+            future.cancel()
+    return results
+
+
+@asynccontextmanager
+async def _while_connected(receive: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
+    """Cancel what runs within this block when the client leaves.
+
+    Raises:
+        AbandonedError: the client left.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    left = ended = False
+
+    def leave(_: asyncio.Future[object]) -> None:
+        nonlocal left
+        if not ended:
+            left = True
+            task.cancel()
+
     # The body has been read, so all that can still be received is that the client has left.
     departure = asyncio.ensure_future(receive())
-    # However this ends, glyphs that are still queued then are not read.
-    departure.add_done_callback(lambda _: [future.cancel() for future in futures])
+    departure.add_done_callback(leave)
     try:
-        _, late = await asyncio.wait(futures, timeout=deadline - time.monotonic())
-        abandoned = departure.done()
+        yield
+    except asyncio.CancelledError:
+        if left and not task.uncancel():
+            raise AbandonedError from None
+        raise
     finally:
+        ended = True
         departure.cancel()
-    if abandoned:
-        raise AbandonedError
-    if late:
-        raise ExpiredError
-    results: list[Recognized | RecognitionError] = []
-    for future in futures:
-        outcome = future.result()
-        if isinstance(outcome, ExpiredError | StoppedError):
-            raise outcome
-        results.append(outcome)
-    return results

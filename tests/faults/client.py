@@ -33,13 +33,13 @@ class LostError(Exception):
 
 
 class Connection:
-    """One keep-alive connection."""
+    """One keep-alive connection, from any address of the loopback network."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        self._port, self._host = port, host
 
     async def __aenter__(self) -> Self:
-        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self._port)
+        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self._port, local_addr=(self._host, 0))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -84,8 +84,8 @@ def form(*files: bytes) -> tuple[bytes, str]:
     return body.data, body.content_type
 
 
-async def ask_once(port: int, sent: bytes) -> Response:
-    async with Connection(port) as connection:
+async def ask_once(port: int, sent: bytes, host: str = "127.0.0.1") -> Response:
+    async with Connection(port, host) as connection:
         return await connection.ask(sent)
 
 

@@ -1,4 +1,4 @@
-"""`akshar serve` with an extractor that some glyphs make fail: the same server process, with faults on demand."""
+"""`akshar serve` with an extractor and a decoder that some images make fail: the same processes, faults on demand."""
 
 import os
 import sys
@@ -12,16 +12,19 @@ from PIL import Image, ImageDraw
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from akshar import cli
+from akshar.imaging import reader
 from akshar.imaging.reader import read_glyph
 from akshar.model import extractor
+from app.serving import decode_worker
 from tests.drawing import encode
 
 HOLD_SECONDS = 1.5
+SLOW_SIZE = (400, 77)
 
 
 def marker(name: str) -> bytes:
     """An image that makes the extractor fail in the way that its shape stands for."""
-    image = Image.new("L", (64, 64), 255)
+    image = Image.new("L", SLOW_SIZE if name == "slow" else (64, 64), 255)
     pen = ImageDraw.Draw(image)
     match name:
         case "poison":  # raises
@@ -53,6 +56,12 @@ def install() -> None:
 
         return wrapped
 
+    def slow(image: Image.Image) -> reader.Reading:
+        if image.size == SLOW_SIZE:
+            sum(range(10**12))  # For hours, in native code.
+        return reader.read(image)
+
+    decode_worker.read = slow  # type: ignore[attr-defined]
     for kind in (extractor.OnnxExtractor, extractor.TensorFlowExtractor):
         kind.__call__ = faulty(kind.__call__)  # type: ignore[method-assign]
 

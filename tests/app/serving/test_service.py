@@ -70,7 +70,7 @@ def test_concurrent_requests_share_calls_of_the_extractor(client: TestClient, ap
 
 
 def test_beyond_the_queue_is_429_with_retry_after(settings: Settings) -> None:
-    app = create_app(settings.model_copy(update={"max_queue": 2}))
+    app = create_app(settings.model_copy(update={"max_queue": 4}))
     with TestClient(app) as client, ThreadPoolExecutor(2) as pool, HeldUp(app) as held:
         first = pool.submit(client.post, "/predict/consonants", files={"file": PNG})
         assert held.entered.wait(20)
