@@ -25,12 +25,13 @@ ENV PATH=/opt/akshar/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONPATH=/srv/akshar \
     AKSHAR_LOG_FORMAT=json \
+    AKSHAR_PROBE_PORT=8001 \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 WORKDIR /srv/akshar
 USER 10001
-EXPOSE 8000
+EXPOSE 8000 8001
 # TensorFlow takes up to half a minute to start; failures count only after that.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/readyz', timeout=2)"]
+    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"AKSHAR_PROBE_PORT\"]}/readyz', timeout=2)"]
 CMD ["akshar", "serve", "--host", "0.0.0.0", "--port", "8000"]

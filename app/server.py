@@ -1,64 +1,80 @@
-"""Runs the app on uvicorn, in one process or several."""
+"""``akshar serve``: checks what was asked for, listens, and runs one serving process or several."""
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import uvicorn
-from fastapi import FastAPI
-from pydantic import ValidationError
+import structlog
 
-from app import logs, metrics
-from app.main import GRACE_SECONDS, create_app
-from app.settings import Settings
+from app import logs
+from app.checks import StartError, listen, read_settings, reserve_metrics
+from app.serving.shutdown import MISUSED, exit_at_once
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+_log = structlog.get_logger("akshar")
 
 
 def run(host: str, port: int, workers: int) -> None:
-    """Serve until told to stop.
+    """Serve until told to stop, and end the process.
 
     Args:
         host: address to listen on.
         port: port to listen on.
         workers: processes that share the port, each with its own models.
     """
-    settings = _settings()
-    logs.configure(settings.log_level, settings.log_format)
-    with tempfile.TemporaryDirectory(prefix="akshar-metrics-") as folder:
-        if workers > 1:
-            os.environ[metrics.SHARED_FOLDER] = folder  # Workers inherit it, and keep their metrics there.
-        # The server passes signals that it has handled on to the previous handler: for a clean end, to nobody.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        uvicorn.run(
-            "app.server:create_worker" if workers > 1 else create_app(settings),
-            factory=workers > 1,
-            workers=workers,
-            host=host,
-            port=port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-
-
-def create_worker() -> FastAPI:
-    """The app of one worker process among several."""
-    settings = _settings()
-    logs.configure(settings.log_level, settings.log_format)
-    # The supervisor starts another process in its place.
-    return create_app(settings, on_death=lambda: os.kill(os.getpid(), signal.SIGTERM))
-
-
-def _settings() -> Settings:
-    """The environment's settings. Impossible ones are reported, one per line, and end the process with 2."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: exit_at_once(0))  # Until the server takes over there is nothing to finish.
     try:
-        return Settings()
-    except ValidationError as error:
-        for problem in error.errors():
-            name = f"AKSHAR_{str(problem['loc'][0]).upper()}: " if problem["loc"] else ""
-            print(f"{name}{problem['msg']}", file=sys.stderr)
-        sys.exit(2)
+        _run(host, port, workers)
+    except StartError as error:
+        print(error, file=sys.stderr)
+        sys.exit(MISUSED)
+
+
+def _run(host: str, port: int, workers: int) -> None:
+    # First of all, because the imports below take a second: whoever connects meanwhile waits and is not refused.
+    sockets = listen(host, port)
+    settings = read_settings()
+    if settings.probe_port == port:
+        raise StartError(f"AKSHAR_PROBE_PORT: {port} is the port of the service itself")
+    probes = listen(host, settings.probe_port) if settings.probe_port else []
+    if workers > 1:
+        exit_at_once(_run_workers(settings, sockets, probes, workers))
+    _start_logs(settings, sockets)
+    from app.process import Server
+
+    Server(settings, probes).run(sockets)
+
+
+def _run_workers(settings: Settings, sockets: list[socket.socket], probes: list[socket.socket], workers: int) -> int:
+    from app.cores import cores
+    from app.metrics import SHARED_FOLDER
+    from app.supervisor import Supervisor
+
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="akshar-metrics-")
+    except OSError as error:
+        raise StartError(f"no folder for the workers' metrics: {error.strerror}") from None
+    with folder as name:
+        reserve_metrics(Path(name), workers)
+        os.environ[SHARED_FOLDER] = name  # Workers inherit it, and keep their metrics there.
+        _start_logs(settings, sockets)
+        if not settings.decoders:
+            settings = settings.model_copy(update={"decoders": max(1, cores() // workers)})
+        return Supervisor(settings, sockets, probes, workers).run()
+
+
+def _start_logs(settings: Settings, sockets: list[socket.socket]) -> None:
+    logs.configure(settings.log_level, settings.log_format)
+    logs.capture_all()
+    for each in sockets:
+        address, port = each.getsockname()[:2]
+        _log.info("listening", address=address, port=port, pid=os.getpid())

@@ -9,6 +9,7 @@ from app import metrics
 from app.api.deps import ready_service, service_of
 from app.api.problems import ApiError, problem_docs
 from app.api.schemas import Live, Ready
+from app.serving.errors import StoppedError
 
 router = APIRouter(tags=["health"])
 
@@ -25,8 +26,10 @@ async def livez(request: Request) -> Live:
 @router.get("/readyz", summary="Are the models loaded and warm?", responses=problem_docs("not_ready"))
 @router.get("/health", summary="The same as /readyz, for people", responses=problem_docs("not_ready"))
 async def readyz(request: Request) -> Ready:
-    """Answers 200 once artifacts are verified, loaded and warm; 503 while draining and if the batching thread died."""
+    """Answers 200 once artifacts are verified, loaded and warm; 503 from a signal to end on, or if reading stopped."""
     recognizer = ready_service(request).recognizer
+    if request.app.state.ending:
+        raise StoppedError
     return Ready(
         model_version=recognizer.model_version,
         runtime=recognizer.extractor.name,

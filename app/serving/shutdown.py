@@ -1,55 +1,69 @@
-"""On a signal to end: drain first, then let the server close.
-
-The server would close its listening socket at once. Draining before that keeps ``/readyz`` answering, with 503, while
-admitted work is finished, so that a load balancer sees why.
-"""
+"""The end of a process that nothing can hold up: no thread, no native code, no child."""
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
+import math
+import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from types import FrameType
+import time
+from pathlib import Path
 from typing import Final
 
-from app.serving.service import Service
+import structlog
 
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+FORCED: Final = 1
+"""Exit status of an end that did not wait: after a second signal, or because something still ran when time was up."""
+MISUSED: Final = 2
+"""Exit status if a setting or an option is impossible."""
+START_FAILED: Final = 3
+"""Exit status if the artifacts cannot be served."""
+DIED: Final = 4
+"""Exit status if the batching thread has died."""
+
+MARGIN_SECONDS: Final = 3
+"""How long after the drain delay and the grace period a process is ended by force: the server needs some of it to
+cancel what still runs."""
+
+_KILL_SECONDS: Final = 0.5
+
+_log = structlog.get_logger("akshar")
 
 
-@contextmanager
-def draining_on_signals(service: Service, seconds: float) -> Iterator[None]:
-    """Within this block, a signal to end drains the service, for at most ``seconds``, before it reaches the server.
+def exit_at_once(status: int) -> None:
+    """End this process and its children. Nothing is waited for; an interpreter that ends would join all threads."""
+    kill_children()
+    os._exit(status)
 
-    A second signal is passed on at once. Outside of the main thread, which alone receives signals, this does nothing.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    tasks: set[asyncio.Task[None]] = set()  # The loop itself would let them be collected.
 
-    def handle(number: int, _: FrameType | None) -> None:
-        if service.draining:
-            pass_on(number)
-            return
-        service.draining = True
-        loop.call_soon_threadsafe(lambda: tasks.add(loop.create_task(drain(number))))
+def exit_within(seconds: float) -> None:
+    """End this process by force after so many seconds, unless it has ended by then."""
 
-    async def drain(number: int) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(service.drain(), seconds)
-        pass_on(number)
+    def wait() -> None:
+        time.sleep(seconds)
+        _log.critical("forced_end", seconds=seconds)
+        exit_at_once(FORCED)
 
-    def pass_on(number: int) -> None:
-        signal.signal(number, server_handlers[number])
-        signal.raise_signal(number)
+    threading.Thread(target=wait, name="akshar-watchdog", daemon=True).start()
+    if hasattr(signal, "alarm"):  # The kernel ends the process even if native code never lets that thread run.
+        signal.alarm(math.ceil(seconds) + 2)
 
-    server_handlers = {int(number): signal.signal(number, handle) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in server_handlers.items():
-            signal.signal(number, handler)
+
+def kill_children() -> None:
+    """Kill the child processes, on Linux. (Elsewhere decoders end by themselves when their pipe closes.)"""
+    parent = str(os.getpid())
+    killed = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        # It may end at any moment.
+        with contextlib.suppress(OSError):
+            # The name, in brackets, may contain anything; then come the state and the parent.
+            if stat.read_text(errors="replace").rpartition(")")[2].split()[1] == parent:
+                killed.append(int(stat.parent.name))
+                os.kill(killed[-1], signal.SIGKILL)
+    # They end at once, unless the kernel cannot let go of them.
+    end = time.monotonic() + _KILL_SECONDS
+    for child in killed:
+        with contextlib.suppress(OSError):
+            while os.waitpid(child, os.WNOHANG)[0] == 0 and time.monotonic() < end:
+                time.sleep(0.001)

@@ -28,7 +28,7 @@ def runtime(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def server(runtime: str) -> Iterator[Server]:
-    with serving(FAULTY, runtime=runtime, max_queue=PLACES, max_files=PLACES, upload_seconds=2) as server:
+    with serving(FAULTY, runtime=runtime, max_queue=2 * PLACES, max_files=PLACES, upload_seconds=2) as server:
         server.wait_until_ready()
         yield server
 
@@ -94,11 +94,13 @@ def test_slow_uploads_delay_nobody_and_time_out(server: Server) -> None:
         slow = [asyncio.create_task(dribble()) for _ in range(4 * PLACES)]
         await asyncio.sleep(0.2)
         for _ in range(10):
-            response = await ask_once(server.port, request("/predict/consonants", PA))
+            response = await ask_once(server.port, request("/predict/consonants", PA), "127.0.0.9")
             assert response.json()["class_id"] == 21
-            assert not any(task.done() for task in slow)
-        for response in await asyncio.gather(*slow):
-            assert_problem(response, "upload_timeout")
+        responses = await asyncio.gather(*slow)
+        for response in responses:
+            assert_problem(response, "upload_timeout", "overloaded")
+        # They hold places from their first byte: as many as one client may.
+        assert sum(response.status == 408 for response in responses) == PLACES
 
     run(scenario())
 
@@ -163,10 +165,6 @@ def test_two_thousand_bad_inputs_cause_no_500(server: Server) -> None:
                     assert response.status < 500, response
                     if response.headers["content-type"] == "application/json":
                         assert response.status == 200
-                    elif response.headers["content-type"].startswith("text/plain"):
-                        # Malformed HTTP is refused by the server's parser, before there is a request.
-                        assert (response.status, response.body) == (400, b"Invalid HTTP request received.")
-                        break
                     else:
                         code = response.json()["code"]
                         assert_problem(response, code)
@@ -184,7 +182,7 @@ def test_two_thousand_bad_inputs_cause_no_500(server: Server) -> None:
     assert "Traceback" not in re.sub(r'.*"recognition_failed".*', "", server.log)
 
 
-def test_once_the_worker_has_died_nothing_is_ready_and_nobody_waits(runtime: str) -> None:
+def test_once_the_worker_has_died_nobody_waits_and_the_process_ends(runtime: str) -> None:
     async def scenario(server: Server) -> None:
         hold = asyncio.create_task(ask_once(server.port, request("/predict/vowels", marker("hold"))))
         await asyncio.sleep(HOLD_SECONDS / 4)
@@ -193,14 +191,11 @@ def test_once_the_worker_has_died_nothing_is_ready_and_nobody_waits(runtime: str
         assert (await hold).status == 200
         for response in await asyncio.gather(death, *waiting):
             assert_problem(response, "not_ready")
-        assert httpx2.get(f"{server.url}/readyz").json()["code"] == "not_ready"
-        assert httpx2.get(f"{server.url}/livez").json()["code"] == "worker_died"
-        assert_problem(await ask_once(server.port, request("/predict/vowels", PA)), "not_ready")
+        assert await asyncio.to_thread(server.process.wait, 30) == 4
 
     with serving(FAULTY, runtime=runtime) as server:
         server.wait_until_ready()
         run(scenario(server))
-        assert server.end() == 0
         assert [line["level"] for line in server.lines if line["event"] == "worker_died"] == ["critical"]
 
 
@@ -211,13 +206,14 @@ def test_sigterm_under_load_loses_no_admitted_request(runtime: str) -> None:
         stop = False
         load = asyncio.create_task(crowd(server.port, 2 * PLACES, lambda: not stop))
         await asyncio.sleep(2)
-        async with Connection(server.port) as probe, Connection(server.port) as holding:
+        async with Connection(server.port) as holding:
             held = asyncio.create_task(holding.ask(request("/predict/vowels", marker("hold"))))
             await asyncio.sleep(HOLD_SECONDS / 4)
             server.process.send_signal(signal.SIGTERM)
             await asyncio.sleep(HOLD_SECONDS / 8)
-            assert_problem(await probe.ask(b"GET /readyz HTTP/1.1\r\nHost: test\r\n\r\n"), "not_ready")
-            assert_problem(await probe.ask(request("/predict/consonants", PA)), "not_ready")
+            ready = await ask_once(server.port, b"GET /readyz HTTP/1.1\r\nHost: test\r\n\r\n")
+            assert_problem(ready, "not_ready")
+            assert_problem(await ask_once(server.port, request("/predict/consonants", PA)), "not_ready")
             assert (await held).status == 200
         assert await asyncio.to_thread(server.process.wait, 30) == 0
         stop = True
@@ -230,6 +226,6 @@ def test_sigterm_under_load_loses_no_admitted_request(runtime: str) -> None:
         assert sum(line["status"] == 200 for line in logged) == len(met.answered) + 1
         assert {line["status"] for line in logged} <= {200, 429, 503}
 
-    with serving(FAULTY, runtime=runtime, max_queue=4 * PLACES) as server:
+    with serving(FAULTY, runtime=runtime, max_queue=8 * PLACES) as server:
         server.wait_until_ready()
         run(scenario(server))

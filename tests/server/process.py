@@ -35,8 +35,9 @@ class Server:
 
     @property
     def log(self) -> str:
-        self._log.seek(0)
-        return self._log.read().decode()
+        # Read without moving the offset, at which the server writes.
+        file = self._log.fileno()
+        return os.pread(file, os.fstat(file).st_size, 0).decode()
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -47,17 +48,25 @@ class Server:
     def wait_until_ready(self) -> None:
         for _ in range(900):
             assert self.process.poll() is None, self.log
-            try:
+            with suppress(httpx2.TransportError):
                 if httpx2.get(f"{self.url}/readyz", timeout=20).status_code == 200:
                     return
-            except httpx2.TransportError:
-                time.sleep(0.1)
+            time.sleep(0.1)
         pytest.fail(f"the server did not get ready\n{self.log}")
 
     def end(self) -> int:
         """Send SIGTERM and wait for the exit status."""
         self.process.terminate()
         return self.process.wait(60)
+
+    def left_behind(self) -> bool:
+        """Whether any process of the server's session still runs."""
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):  # It may end at any moment.
+                state, _, group = stat.read_text(errors="replace").rpartition(")")[2].split()[:3]
+                if int(group) == self.process.pid and state != "Z":
+                    return True
+        return False
 
     def metric(self, name: str) -> float:
         """The sum over all labels of a metric."""
@@ -67,12 +76,17 @@ class Server:
 
 @contextmanager
 def serving(command: Sequence[str] = (*AKSHAR, "serve"), **settings: Any) -> Iterator[Server]:
-    """A server on a free port; ``settings`` are those of the service, by their names without the prefix."""
+    """A server on a free port, unless the command names one.
+
+    Args:
+        command: what is run.
+        settings: of the service, by their names without the prefix.
+    """
     port = free_port()
     variables: Mapping[str, str] = {f"AKSHAR_{name.upper()}": str(value) for name, value in settings.items()}
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            [*command, "--port", str(port)],
+            [*command, *(() if "--port" in command else ("--port", str(port)))],
             env={"PATH": "", "AKSHAR_RUNTIME": "onnxruntime", "AKSHAR_LOG_FORMAT": "json", **variables},
             stderr=log,
             start_new_session=True,

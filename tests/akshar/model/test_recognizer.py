@@ -41,8 +41,10 @@ def test_features_are_512_finite_numbers(recognizer: Recognizer) -> None:
 
 def test_serving_imports_neither_tensorflow_nor_training() -> None:
     code = (
-        "import sys, akshar.cli; from app.main import load_service; from app.settings import Settings;"
-        "load_service(Settings(runtime='onnxruntime'));"
+        "import sys, akshar.cli; from app.settings import Settings;"
+        "from app.main import load_service, make_decode_pool;"
+        "settings = Settings(runtime='onnxruntime');"
+        "load_service(settings, make_decode_pool(settings), lambda: None);"
         "print([name for name in ('tensorflow', 'keras', 'training') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
