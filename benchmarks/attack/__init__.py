@@ -1,0 +1,1 @@
+"""A mixed attack beside normal load, and a flood of large images beside small ones."""
