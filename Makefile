@@ -18,7 +18,7 @@ else
 SERVE_LOCK := serve
 endif
 
-.PHONY: help serve test lint format fonts train evaluate report bench bench-quick lock clean
+.PHONY: help serve test fuzz lint format fonts train evaluate report bench bench-quick bench-attack lock clean
 help:  ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -26,7 +26,10 @@ serve: .venv/.$(SERVE_LOCK)  ## Serve on BIND:PORT (127.0.0.1:8000); RUNTIME=ten
 	$(BIN)/akshar serve --host $(BIND) --port $(PORT)
 
 test: .venv/.dev  ## Run all tests.
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+fuzz: .venv/.dev  ## Attack a server with damaged input, a minute per fuzzer (ARGS="http --seconds 600 --seed 7").
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 lint: .venv/.dev  ## Check style, types, import contracts and the Dockerfile.
 	$(BIN)/ruff check .
@@ -58,6 +61,9 @@ bench: .venv/.dev .venv/.wrk  ## Measure parts, service and peers into build/; A
 
 bench-quick: .venv/.dev .venv/.wrk  ## Measure without the peers, in under 3 minutes.
 	$(BIN)/python -m benchmarks --quick $(ARGS)
+
+bench-attack: .venv/.dev  ## Attack the service beside normal load for 12 minutes; ARGS=--save replaces benchmarks/attack.*.
+	$(BIN)/python -m benchmarks.attack $(ARGS)
 
 # The load comes from a client in C, a package of Debian's.
 .venv/.wrk: .venv/.dev

@@ -24,8 +24,15 @@ DATA = REPOSITORY.parent / "shared" / "data"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast tests first: what trains, loads TensorFlow or starts a server comes last."""
+    """Fast tests first: what trains, loads TensorFlow or starts a server comes last.
+
+    Of two processes that share the tests (`make test`), one begins with those that mostly wait for a server.
+    """
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    for item in items:
+        serves = item.path.parent.name in ("faults", "fuzz", "server") or item.path.name == "test_attack.py"
+        ends = item.path.name in ("test_lifecycle.py", "test_workers.py", "test_budgets.py")
+        item.add_marker(pytest.mark.xdist_group("ends" if ends else "servers" if serves else "others"))
 
 
 @pytest.fixture(autouse=True)
