@@ -29,11 +29,12 @@ _HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::\d*)?")
 
 _CLOSE: Final = (b"connection", b"close")
 _COMMON: Final = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
-_HEADERS: Final = (
+HEADERS: Final = (
     *_COMMON,
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
 )
+"""The security headers of every response but the documentation's pages."""
 _STATIC: Final = "/static-offline-docs/"
 _PAGES: Final = ("/docs", "/redoc", _STATIC)
 _PAGES_POLICY: Final = (
@@ -78,7 +79,7 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                security = _PAGES_HEADERS if scope["path"].startswith(_PAGES) else _HEADERS
+                security = _PAGES_HEADERS if scope["path"].startswith(_PAGES) else HEADERS
                 message["headers"] = [*message["headers"], *security, (b"x-request-id", request_id.encode())]
                 if app_state.ending:  # A client that knows that the connection will be closed takes another one.
                     message["headers"].append(_CLOSE)

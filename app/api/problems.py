@@ -135,19 +135,24 @@ def problem_item(error: Exception) -> dict[str, Any]:
     return {"code": known.code, "title": title, "status": status, "detail": known.detail}
 
 
-def problem_response(request: Request, error: ApiError) -> JSONResponse:
-    """The response of an error."""
-    status, title = CODES[error.code]
-    problem = Problem(
-        type=f"urn:akshar:problem:{error.code}",
+def make_problem(code: str, detail: str, instance: str, request_id: str) -> Problem:
+    """The body of an error response; ``instance`` is the request's path."""
+    status, title = CODES[code]
+    return Problem(
+        type=f"urn:akshar:problem:{code}",
         title=title,
         status=status,
-        detail=error.detail,
-        instance=request.url.path,
-        code=error.code,
-        request_id=request.state.request_id,
+        detail=detail,
+        instance=instance,
+        code=code,
+        request_id=request_id,
     )
-    return JSONResponse(problem.model_dump(), status, error.headers, media_type="application/problem+json")
+
+
+def problem_response(request: Request, error: ApiError) -> JSONResponse:
+    """The response of an error."""
+    problem = make_problem(error.code, error.detail, request.url.path, request.state.request_id)
+    return JSONResponse(problem.model_dump(), problem.status, error.headers, media_type="application/problem+json")
 
 
 def install_handlers(app: FastAPI) -> None:

@@ -11,18 +11,15 @@ import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from app import metrics
-from app.api.problems import CODES, Problem
+from app.api.middleware import HEADERS
+from app.api.problems import make_problem
 
 _MAX_INSTANCE: Final = 256
 _HEADERS: Final = {
     "content-type": "application/problem+json",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-    "cache-control": "no-store",
+    **{name.decode(): value.decode() for name, value in HEADERS},
     "connection": "close",
 }
-"""As `app.api.middleware` sends them; a test compares the two."""
 
 _log = structlog.get_logger("akshar.connection")
 
@@ -31,22 +28,15 @@ def problem(code: str, detail: str, url: bytes, request_id: str, headers: Iterab
     """A whole response that is a problem, after which the connection is closed.
 
     Args:
-        code: one of `CODES`.
+        code: one of `app.api.problems.CODES`.
         detail: what is wrong, for a person.
         url: as far as it has arrived; empty if nothing has.
         request_id: of the refusal.
         headers: to send with it.
     """
-    status, title = CODES[code]
-    body = Problem(
-        type=f"urn:akshar:problem:{code}",
-        title=title,
-        status=status,
-        detail=detail,
-        instance=url.partition(b"?")[0][:_MAX_INSTANCE].decode("latin-1"),
-        code=code,
-        request_id=request_id,
-    ).model_dump_json()
+    instance = url.partition(b"?")[0][:_MAX_INSTANCE].decode("latin-1")
+    refusal = make_problem(code, detail, instance, request_id)
+    status, body = refusal.status, refusal.model_dump_json()
     lines = {**_HEADERS, "x-request-id": request_id, "content-length": len(body.encode())}
     if status == 503:
         lines["retry-after"] = 1

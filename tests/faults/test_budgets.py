@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
-from tests import attacks
+from benchmarks import hostile as attacks
 from tests.drawing import draw, encode
 from tests.faults.client import Connection, Response, ask_once, for_seconds, form, request
 from tests.faults.memory import Watch, assert_idle, is_alive, tree

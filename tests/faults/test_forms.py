@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.attacks_forms import SLOW_FORMS, Form, boundary_soup
+from benchmarks.hostile_forms import SLOW_FORMS, Form, boundary_soup
 from tests.faults.client import ask_once, request
 from tests.faults.support import PA, assert_problem, run
 from tests.server.process import Server, serving

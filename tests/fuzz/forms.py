@@ -6,8 +6,8 @@ from functools import cache
 from random import Random
 from typing import Final
 
+from benchmarks.hostile_forms import SLOW_FORMS, Form
 from benchmarks.load import multipart
-from tests.attacks_forms import SLOW_FORMS, Form
 from tests.drawing import draw, encode
 from tests.faults.client import request
 from tests.fuzz.exchange import Case, Response

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from akshar.imaging.reader import FORMATS, MEDIA_TYPES
+from benchmarks import hostile as attacks
 from benchmarks.load import multipart
-from tests import attacks
 from tests.drawing import coloured, draw, encode, sixteen_bit, transparent
 from tests.faults.client import request
 from tests.fuzz.exchange import Case, Response

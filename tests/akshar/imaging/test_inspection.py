@@ -15,7 +15,7 @@ from akshar.imaging import inspection
 from akshar.imaging.errors import ImageError
 from akshar.imaging.inspection import Inspection, inspect
 from akshar.imaging.reader import FORMATS, SUFFIXES, read_glyph
-from tests import attacks
+from benchmarks import hostile as attacks
 from tests.conftest import DATA
 from tests.drawing import draw, encode
 

@@ -16,7 +16,7 @@ from PIL.ImageFile import ImageFile
 
 from akshar.imaging.errors import ImageError
 from akshar.imaging.reader import FORMATS, open_image, read, read_glyph
-from tests import attacks
+from benchmarks import hostile as attacks
 from tests.akshar.imaging.pictures import turned
 from tests.drawing import draw, encode
 

@@ -18,7 +18,7 @@ from app.api.multipart import (
     parse_form,
 )
 from app.api.uploads import _is_multipart
-from tests.attacks_forms import SLOW_FORMS, Form, almost_boundaries, costly_headers
+from benchmarks.hostile_forms import SLOW_FORMS, Form, almost_boundaries, costly_headers
 
 TYPE = "multipart/form-data; boundary=b"
 
