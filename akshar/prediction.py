@@ -37,6 +37,13 @@ class Explanation(BaseModel):
     ink: Literal["dark", "light"] = Field(description="Whether the ink is darker or lighter than the paper.")
     specks_removed: int = Field(description="Parts removed because they are smaller than a dot of the pen.")
     edge_parts_removed: int = Field(description="Parts removed at the image's edge: form lines, neighbours, shadows.")
+    edge_parts_kept: int = Field(
+        description="Parts that could be a form's or a neighbour's, and were kept as more like a character."
+    )
+    glyphs_compared: int = Field(
+        description="How many glyphs the model chose from: more than 1 if a line or part could be the character's or a "
+        "form's, or the ink the paper."
+    )
     strokes_widened: float = Field(description="Glyph pixels by which thin strokes were widened.")
 
 
@@ -100,5 +107,7 @@ def _explanation(reading: Reading) -> dict[str, Any]:
         "ink": "light" if reading.light else "dark",
         "specks_removed": reading.specks,
         "edge_parts_removed": reading.edges,
+        "edge_parts_kept": max(other.edges for other in (reading, *reading.alternatives)) - reading.edges,
+        "glyphs_compared": len(reading.glyphs),
         "strokes_widened": round(reading.widened, 2),
     }

@@ -11,6 +11,7 @@ from PIL import Image
 
 from akshar.imaging.reader import MAX_PIXELS, check_pixels, from_array, open_image, read
 from akshar.model.abstention import DecisionOptions, decide
+from akshar.model.choice import recognize
 from akshar.model.loading import load_recognizer
 from akshar.model.recognizer import AUTO, UnknownFamilyError
 from akshar.model.runtime import RuntimeName
@@ -71,7 +72,7 @@ class Reader:
         recognizer = self._recognizer
         reading = read(self._open(source))
         try:
-            (recognition,) = recognizer.recognize(reading.glyph[None], [family]).recognitions
+            ((recognition, reading),) = recognize(recognizer, [reading], [family])
         except UnknownFamilyError:
             raise ValueError(f"no family {family!r}; there are {', '.join(self.families)}, {AUTO}") from None
         options = DecisionOptions(recognizer.min_confidence if min_confidence is None else min_confidence, coverage)

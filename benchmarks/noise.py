@@ -18,6 +18,7 @@ from scipy import ndimage
 from akshar.imaging.errors import ImageError
 from akshar.imaging.reader import Reading, read
 from akshar.model.abstention import DecisionOptions, decide
+from akshar.model.choice import choose_each
 from akshar.model.loading import load_recognizer
 from akshar.model.recognizer import AUTO, Recognizer
 
@@ -125,13 +126,12 @@ def count_accepted(recognizer: Recognizer, readings: list[Reading]) -> dict[str,
     if not readings:
         return dict.fromkeys(names, 0)
     options = DecisionOptions(recognizer.min_confidence)
-    features = recognizer.extractor(np.stack([reading.glyph for reading in readings]))
+    glyphs = np.stack([glyph for reading in readings for glyph in reading.glyphs])
+    features = recognizer.extractor(glyphs)
     return {
         name: sum(
             not decide(recognition, reading, options).reasons
-            for recognition, reading in zip(
-                recognizer.classify(features, [name] * len(readings)), readings, strict=True
-            )
+            for recognition, reading in choose_each(readings, recognizer.classify(features, [name] * len(glyphs)))
         )
         for name in names
     }

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
+import cv2
 import numpy as np
 from PIL import Image
 
 from akshar.imaging.glyph import BORDER, INNER, SIZE, Glyph, Pixels
 from akshar.imaging.strokes import stroke_width
 
-# A crop is first reduced to this size, which bounds the cost of what follows and leaves strokes pixels to grow in.
+# A crop of several times this size is first reduced, which takes a fraction of the time of the resize.
 _WORK: Final = 4 * INNER
 # Strokes thinner than this share of the frame (2 of 28 pixels) are widened; those of NHCD are 2 to 5 pixels wide.
 _MIN_STROKE: Final = 2 / INNER
@@ -35,19 +36,19 @@ def normalize(ink: Pixels) -> tuple[Glyph, float] | None:
     short = round(max(ink.shape) * _MIN_ASPECT)
     if min(ink.shape) < short:
         ink = _center(ink, max(ink.shape[0], short), max(ink.shape[1], short))
-    if max(ink.shape) > _WORK:
-        size = min(ink.shape[1], _WORK), min(ink.shape[0], _WORK)
-        ink = np.asarray(Image.fromarray(ink).resize(size, Image.Resampling.BOX))
-        if not ink.any():  # Specks so far apart that nothing is left of them.
-            return None
-    if min(ink.shape) > INNER and (missing := _missing_width(ink)) >= 1:
+    if min(ink.shape) > INNER and (missing := _missing_width(ink)) > 0:
         widened = missing * INNER / min(ink.shape)
-        ink = _widen(ink, round(missing / 2))
+        ink = _widen(ink, missing / 2)
     crop = Image.frombuffer("L", ink.shape[::-1], ink.tobytes())
+    if (factor := max(ink.shape) // _WORK) > 1 and min(ink.shape) >= factor * INNER:
+        crop = crop.reduce(factor)
     resized = crop.resize((INNER, INNER), Image.Resampling.BILINEAR).tobytes()
     glyph = np.zeros((SIZE, SIZE), np.float32)
     glyph[BORDER:-BORDER, BORDER:-BORDER] = np.ndarray((INNER, INNER), np.uint8, resized)
-    glyph /= glyph.max()
+    strongest = glyph.max()
+    if not strongest:  # Specks so far apart that nothing is left of them.
+        return None
+    glyph /= strongest
     return glyph, widened
 
 
@@ -62,16 +63,12 @@ def _center(ink: Pixels, height: int, width: int) -> Pixels:
 def _missing_width(ink: Pixels) -> float:
     """By how many pixels strokes are thinner than `_MIN_STROKE` of the frame: they would vanish in the resize."""
     minimum: float = _MIN_STROKE * min(ink.shape)
-    return minimum - stroke_width(ink > int(ink.max()) // 2)
+    return minimum - stroke_width(cv2.threshold(ink, int(ink.max()) // 2, 1, cv2.THRESH_BINARY)[1])
 
 
-def _widen(ink: Pixels, radius: int) -> Pixels:
-    """The strongest ink within ``radius`` pixels, first vertically, then horizontally."""
-    strongest, faintest = int(ink.max()), int(ink.min())
-    scale = 255 / (strongest - faintest)
-    stretched = (ink * scale - faintest * scale).astype(np.uint8)
-    (height, width), steps = ink.shape, range(2 * radius + 1)
-    page = _center(stretched, height + 2 * radius, width + 2 * radius)
-    tall = np.maximum.reduce([page[step : step + height] for step in steps])
-    widened: Pixels = np.maximum.reduce([tall[:, step : step + width] for step in steps])
-    return widened
+def _widen(ink: Pixels, radius: float) -> Pixels:
+    """The strongest ink within ``radius`` pixels: between two whole radii, a mean of both."""
+    stretched = cv2.normalize(ink, None, 0, 255, cv2.NORM_MINMAX)
+    whole = int(radius)
+    narrow, wide = (cv2.dilate(stretched, np.ones((2 * r + 1, 2 * r + 1), np.uint8)) for r in (whole, whole + 1))
+    return cv2.addWeighted(narrow, 1 - (radius - whole), wide, radius - whole, 0)

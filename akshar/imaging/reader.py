@@ -1,8 +1,7 @@
 """From an encoded image to the canonical glyph: 32x32 float32, ink 1, paper 0.
 
 The same function prepares training images and uploads, so the network is served what it was trained on. The steps:
-decode within limits, turn upright, find the ink (`threshold` for thumbnails, `segmentation` for larger images) and
-normalize it.
+decode within limits, turn upright, find the ink and normalize it.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import contextlib
 import io
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 import numpy as np
@@ -19,13 +18,12 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from akshar.imaging.errors import ImageError
+from akshar.imaging.finding import find_ink
 from akshar.imaging.glyph import Glyph
-from akshar.imaging.grayscale import luminance
+from akshar.imaging.ink import Ink
 from akshar.imaging.inspection import Inspection, inspect
 from akshar.imaging.modes import to_plain_mode
 from akshar.imaging.normalize import normalize
-from akshar.imaging.segmentation import segment
-from akshar.imaging.threshold import threshold
 
 FORMATS: Final = {
     "PNG": (".png",),
@@ -38,8 +36,6 @@ FORMATS: Final = {
 SUFFIXES: Final = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
 MEDIA_TYPES: Final = tuple(f"image/{name.lower()}" for name in FORMATS)
 MAX_PIXELS: Final = 16_000_000
-THUMBNAIL: Final = 40
-"""An image of at most this side, in pixels, holds a glyph and little else, as the images of data sets do."""
 # JPEGs are decoded at an eighth, a quarter or half of their size if that leaves this much.
 _DRAFT_SIDE: Final = 480
 # Where an orientation may be stored. Most small images have none of these, and Pillow's search is not free.
@@ -51,30 +47,57 @@ _DECODER_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Alternative:
     """A glyph, and what was done to the image to get it.
 
     Attributes:
         glyph: shape (32, 32), float32, ink 1 and paper 0.
-        size: width and height of the upright image, in pixels as sent.
-        box: left, top, right, bottom of the character in it.
-        turned: whether the image was turned upright, as its metadata asked.
+        box: left, top, right, bottom of the character in the upright image, in pixels as sent.
         light: whether the ink is lighter than the paper.
-        contrast: grey levels, of 255, between ink and paper.
         specks: parts removed as dust.
         edges: parts removed at the image's edge: form lines, neighbours.
         widened: glyph pixels by which thin strokes were widened.
     """
 
     glyph: Glyph
-    size: tuple[int, int]
     box: tuple[int, int, int, int]
-    turned: bool
     light: bool
-    contrast: int
     specks: int
     edges: int
     widened: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Alternative):
+    """The likeliest glyph of an image.
+
+    Attributes:
+        size: width and height of the upright image, in pixels as sent.
+        turned: whether the image was turned upright, as its metadata asked.
+        contrast: grey levels, of 255, between ink and paper.
+        alternatives: other glyphs that it may show, where a line or part may be the character's or a form's, and where
+            ink may be paper.
+    """
+
+    size: tuple[int, int]
+    turned: bool
+    contrast: int
+    alternatives: tuple[Alternative, ...] = ()
+
+    @property
+    def glyphs(self) -> list[Glyph]:
+        """Its own glyph, and those of the alternatives."""
+        return [self.glyph, *(other.glyph for other in self.alternatives)]
+
+    def chosen(self, index: int) -> Reading:
+        """This reading with one of its `glyphs` in the place of its own, which becomes an alternative."""
+        if not index:
+            return self
+        names = [field.name for field in fields(Alternative)]
+        own = Alternative(*(getattr(self, name) for name in names))
+        other = self.alternatives[index - 1]
+        rest = [alternative for at, alternative in enumerate(self.alternatives, 1) if at != index]
+        return replace(self, **{name: getattr(other, name) for name in names}, alternatives=(own, *rest))
 
 
 def read_glyph(data: bytes, max_pixels: int = MAX_PIXELS) -> Glyph:
@@ -190,17 +213,43 @@ def read(image: Image.Image) -> Reading:
     if upright is None:
         _check_memory(image.format, pixels)
         raise _damaged()
-    ink = threshold(luminance(upright)) if longest <= THUMBNAIL else segment(upright)
-    normalized = ink and normalize(ink.strength)
-    if not ink or not normalized:
-        raise ImageError("blank_image", "The image is blank: nothing stands out from the background.")
+    found = find_ink(upright)
+    scale = longest / max(upright.size)  # Above 1 for a JPEG that was decoded at a fraction of its size.
+    made = [made for ink in found.inks if (made := _make_glyph(ink, scale))]
+    if not made:
+        raise _blank(found.lines)
+    first, contrast = made[0], found.inks[0].contrast
+    size = upright.size if scale == 1 else (round(scale * upright.width), round(scale * upright.height))
+    return Reading(
+        first.glyph,
+        first.box,
+        first.light,
+        first.specks,
+        first.edges,
+        first.widened,
+        size,
+        turned,
+        contrast,
+        tuple(made[1:]),
+    )
+
+
+def _make_glyph(ink: Ink, scale: float) -> Alternative | None:
+    """The glyph of ink in an image to be scaled; None if nothing is left of it at a glyph's size."""
+    normalized = normalize(ink.strength)
+    if normalized is None:
+        return None
     glyph, widened = normalized
-    size, box = upright.size, ink.box
-    if max(size) < longest:  # A JPEG that was decoded at a fraction of its size.
-        scale = longest / max(size)
-        size = round(scale * size[0]), round(scale * size[1])
+    box = ink.box
+    if scale > 1:
         box = round(scale * box[0]), round(scale * box[1]), round(scale * box[2]), round(scale * box[3])
-    return Reading(glyph, size, box, turned, ink.light, ink.contrast, ink.specks, ink.edges, widened)
+    return Alternative(glyph, box, ink.light, ink.specks, ink.edges, widened)
+
+
+def _blank(lines: int) -> ImageError:
+    if lines:
+        return ImageError("blank_image", f"The image is blank: there are only the lines of a form, on {lines} sides.")
+    return ImageError("blank_image", "The image is blank: nothing stands out from the background.")
 
 
 def _turn_upright(image: Image.Image) -> bool:

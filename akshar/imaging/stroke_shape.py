@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+import cv2
 import numpy as np
-from scipy import ndimage
 
 from akshar.imaging.glyph import INNER, Glyph
 
 # Ink from this strength on counts: low, so that a pale stroke does not break into pieces.
 _INK: Final = 0.3
-_EIGHT_CONNECTED: Final = np.ones((3, 3), np.bool_)
 
 
 class StrokeShape(NamedTuple):
@@ -34,6 +33,6 @@ def stroke_shape(glyph: Glyph) -> StrokeShape:
     solid = glyph > _INK
     area = max(int(np.count_nonzero(solid)), 1)
     outline = np.count_nonzero(solid[1:] != solid[:-1]) + np.count_nonzero(solid[:, 1:] != solid[:, :-1])
-    parts = max(ndimage.label(solid, _EIGHT_CONNECTED)[1], 1)
+    parts = max(cv2.connectedComponents(solid.view(np.uint8), connectivity=8)[0] - 1, 1)
     elongation = int(outline) ** 2 / (16 * area * parts)
     return StrokeShape(elongation, 2 * (INNER * INNER - area) / max(int(outline), 1))

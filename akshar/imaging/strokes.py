@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+import cv2
+
+from akshar.imaging.glyph import Pixels
 
 
-def stroke_width(solid: npt.NDArray[np.bool_]) -> float:
-    """The mean width of strokes in pixels: twice their area over the length of their outline."""
-    outline = np.count_nonzero(solid[1:] != solid[:-1]) + np.count_nonzero(solid[:, 1:] != solid[:, :-1])
-    return 2 * int(np.count_nonzero(solid)) / max(int(outline), 1)
+def stroke_width(solid: Pixels) -> float:
+    """The mean width of strokes in pixels: twice their area over the length of their outline.
+
+    Args:
+        solid: one value where there is ink, and 0 elsewhere.
+    """
+    outline = cv2.countNonZero(cv2.absdiff(solid[1:], solid[:-1])) if len(solid) > 1 else 0
+    if solid.shape[1] > 1:
+        outline += cv2.countNonZero(cv2.absdiff(solid[:, 1:], solid[:, :-1]))
+    return 2 * cv2.countNonZero(solid) / max(outline, 1)

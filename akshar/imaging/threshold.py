@@ -1,128 +1,127 @@
-"""Separates ink from paper by grey levels alone, for images of about a glyph's size.
+"""Separates ink from paper by grey levels alone: clean ink on even paper needs no more.
 
-`akshar.imaging.segmentation` does it for photographs, scans and canvases, which show more than the character.
+`akshar.imaging.background` does it where light, shadow or texture vary more than that allows.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
+import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
-from scipy import ndimage
 
 from akshar.imaging.glyph import Pixels
-from akshar.imaging.strokes import stroke_width
 
-Box = tuple[int, int, int, int]
-"""Left, top, right and bottom in pixels, right and bottom exclusive."""
-
-# Dust is smaller than this share of the dot that the pen makes. In a thumbnail it also has at most `_LARGEST_SPECK`
-# pixels, at least `_MIN_GAP` pixels away from the rest.
-SPECK: Final = 0.4
-_LARGEST_SPECK: Final = 6
-_MIN_GAP: Final = 3
-_GAP: Final = bytes(_MIN_GAP)
-_EIGHT_CONNECTED: Final = np.ones((3, 3))
 # Grey levels (of 255) between paper and ink below which there is nothing to read.
 MIN_CONTRAST: Final = 20
 _LEVELS: Final = np.arange(256)
-_IS_SOLID: Final = bytes(level >= 128 for level in range(256))
+# Up to so many pixels NumPy counts as quickly as OpenCV; beyond so many, every other row tells as much.
+_FEW: Final = 2_000
+_MANY: Final = 20_000
+# Pixels may differ from ink and paper by this share of the contrast, and by more where the levels differ by the next
+# share within a few pixels, because ink and paper meet there.
+_TOLERANCE: Final = 0.25
+_STEEP: Final = 0.45
+# Where half of all neighbours differ by more than this share of the contrast, there is noise.
+_GRAIN: Final = 0.055
+# How close to even the shares of dark pixels in the image and along its edge may be before they say nothing.
+_DOUBT: Final = 0.15
+# The share of pixels that may differ elsewhere: a worn pen, a smudge.
+_ODD: Final = 0.004
+_MEET: Final = np.ones((5, 5), np.uint8)
 
 
-@dataclass(frozen=True, slots=True)
-class Ink:
-    """The ink of one character.
+class Separated(NamedTuple):
+    """Ink told from paper.
 
     Attributes:
-        strength: 0 (paper) to 255, shape (height, width), cropped to the character.
-        box: left, top, right, bottom of that crop in pixels of the image.
+        strength: of the ink, 0 (paper) to 255, shape (height, width); from 128 on a pixel counts as ink.
         light: whether the ink is lighter than the paper.
-        contrast: grey levels, of 255, between ink and paper.
-        specks: parts removed because they are smaller than a dot of the pen.
-        edges: parts removed because they belong to the image's edge: a form line, a neighbour.
+        dark_level: the median level of the darker side.
+        light_level: the median level of the lighter side.
+        doubtful: whether the page hardly tells which of the two is ink: most of the image is as dark as the lesser part
+            of its edge, or nearly half of it is ink.
     """
 
     strength: Pixels
-    box: Box
     light: bool
-    contrast: int
-    specks: int = 0
-    edges: int = 0
+    dark_level: int
+    light_level: int
+    doubtful: bool
+
+    @property
+    def contrast(self) -> int:
+        """Grey levels between ink and paper."""
+        return self.light_level - self.dark_level
+
+    def inverted(self) -> Separated:
+        """The same page with ink taken for paper."""
+        return self._replace(strength=cv2.bitwise_not(self.strength), light=not self.light)
 
 
-def threshold(image: Image.Image) -> Ink | None:
-    """The ink of a greyscale image (mode ``L``), dark on light or light on dark; None if the image is blank."""
-    (width, height), raw = image.size, image.tobytes()
-    counts = np.bincount(np.frombuffer(raw, np.uint8), minlength=256)
+def separate(level: Pixels) -> Separated | None:
+    """Tell ink from paper, dark on light or light on dark, by Otsu's threshold; None if the image is blank."""
+    counts = _histogram(level)
     dark = counts.cumsum()
-    level = otsu(dark, (counts * _LEVELS).cumsum())
-    below, size = int(dark[level]), len(raw)
+    split = otsu(dark, (counts * _LEVELS).cumsum())
+    below, size = int(dark[split]), int(dark[-1])
     # The medians of the two sides; one side is empty if all pixels have one level.
     low, high = dark.searchsorted((below / 2, (below + size) / 2)).tolist()
     if not 0 < below < size or high - low < MIN_CONTRAST:
         return None
     # Paper is what fills most of the image and most of its edge.
-    edge = raw[:width] + raw[-width:] + raw[::width] + raw[width - 1 :: width]
-    dark_edge = len(edge) - len(edge.translate(None, bytes(range(level + 1))))
-    light = below / size + dark_edge / len(edge) > 1
-    strengths = raw.translate(_stretch(low, high, light))
-    # After the stretch, half strength separates ink from paper, and neither side is empty.
-    solid = Image.frombuffer("L", image.size, strengths.translate(_IS_SOLID))
-    box, specks = _trim_specks(solid, solid.getbbox() or (0, 0, width, height))
-    left, top, right, bottom = box
-    ink = np.ndarray((height, width), np.uint8, strengths)[top:bottom, left:right]
-    return Ink(ink, box, light, high - low, specks)
+    edge = level[0].tobytes() + level[-1].tobytes() + level[:, 0].tobytes() + level[:, -1].tobytes()
+    dark_edge = len(edge) - len(edge.translate(None, bytes(range(split + 1))))
+    of_all, of_edge = below / size, dark_edge / len(edge)
+    light = of_all + of_edge > 1
+    doubtful = (of_all > 0.5) != (of_edge > 0.5) or abs(of_all + of_edge - 1) < _DOUBT
+    return Separated(cv2.LUT(level, _stretch(low, high, light)), light, low, high, doubtful)
 
 
-def _trim_specks(solid: Image.Image, box: Box) -> tuple[Box, int]:
-    """The box without dust at its sides, and the number of specks removed.
-
-    A glyph fills its frame, so one dark pixel in a corner would shrink it. Dust within the box does little harm.
-
-    Args:
-        solid: 1 where there is ink.
-        box: around all ink.
-    """
-    left, top, right, bottom = box
-    columns, rows = solid.getprojection()
-    if _GAP not in bytes(columns[left:right]) and _GAP not in bytes(rows[top:bottom]):
-        return box, 0  # Nearly always: nothing lies apart.
-    mask = np.asarray(solid, np.bool_)[top:bottom, left:right]
-    max_ink = min(_LARGEST_SPECK, SPECK * stroke_width(np.pad(mask, 1)) ** 2)
-    kept = mask
-    for axis in (0, 1, 0):  # Removing rows of dust may uncover columns of dust, and the other way round.
-        lines = kept.sum(1 - axis).tolist()
-        first, last = _dusty_lines(lines, max_ink), len(lines) - _dusty_lines(lines[::-1], max_ink)
-        kept = kept[first:last] if axis == 0 else kept[:, first:last]
-        left, top = (left, top + first) if axis == 0 else (left + first, top)
-    inner = (left, top, left + kept.shape[1], top + kept.shape[0])
-    return inner, ndimage.label(mask, _EIGHT_CONNECTED)[1] - ndimage.label(kept, _EIGHT_CONNECTED)[1]
+def _histogram(level: Pixels) -> npt.NDArray[np.int64]:
+    """The number of pixels of each level; of a large image, of every other row."""
+    if level.size <= _FEW:
+        return np.bincount(level.ravel(), minlength=256)
+    rows = level[:: 1 + (level.size > _MANY)]
+    return cv2.calcHist([rows], [0], None, [256], [0, 256]).ravel().astype(np.int64)
 
 
-def _dusty_lines(counts: list[int], max_ink: float) -> int:
-    """The number of lines at a side that hold at most ``max_ink`` pixels and end in a gap; 0 if nothing follows it."""
-    ink = gap = dusty = 0
-    for line, count in enumerate(counts):
-        if not count:
-            gap += 1
-            continue
-        if gap >= _MIN_GAP:
-            dusty = line
-        ink, gap = ink + count, 0
-        if ink > max_ink:
-            return dusty
-    return 0
+def is_even(level: Pixels, separated: Separated) -> bool:
+    """Whether nothing but ink and paper is there: little noise, and other levels only where the two meet sharply."""
+    contrast = separated.contrast
+    other = cv2.LUT(level, _other(separated.dark_level, separated.light_level))
+    count = cv2.countNonZero(other)
+    most = _ODD * level.size
+    if count <= most:
+        return True
+    if level.shape[1] == 1:
+        return False
+    steps = cv2.absdiff(level[:, 1:], level[:, :-1])
+    if 2 * cv2.countNonZero(cv2.threshold(steps, _GRAIN * contrast, 1, cv2.THRESH_BINARY)[1]) > level.size:
+        return False
+    # In a tight crop, the paper is beyond the edge.
+    paper = separated.dark_level if separated.light else separated.light_level
+    change = cv2.morphologyEx(
+        level, cv2.MORPH_GRADIENT, _MEET, borderType=cv2.BORDER_CONSTANT, borderValue=float(paper)
+    )
+    steep = cv2.threshold(change, _STEEP * contrast, 1, cv2.THRESH_BINARY)[1]
+    return count - cv2.countNonZero(cv2.bitwise_and(other, steep)) <= most
 
 
 @lru_cache(maxsize=4096)
-def _stretch(low: int, high: int, light: bool) -> bytes:
+def _other(low: int, high: int) -> Pixels:
+    """1 for each grey level that is neither near the level of the ink nor near that of the paper."""
+    margin = _TOLERANCE * (high - low)
+    return ((abs(_LEVELS - low) >= margin) & (abs(_LEVELS - high) >= margin)).astype(np.uint8)
+
+
+@lru_cache(maxsize=4096)
+def _stretch(low: int, high: int, light: bool) -> Pixels:
     """The ink strength of each grey level. Few pairs of levels ever occur, and most of them repeat."""
     strength = ((_LEVELS - low) / (high - low)).clip(0, 1)
-    table: bytes = np.rint(255 * (strength if light else 1 - strength)).astype(np.uint8).tobytes()
+    table: Pixels = np.rint(255 * (strength if light else 1 - strength)).astype(np.uint8)
     return table
 
 

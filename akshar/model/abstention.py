@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from akshar.imaging.reader import THUMBNAIL, Reading
+from akshar.imaging.finding import THUMBNAIL
+from akshar.imaging.reader import Reading
 from akshar.imaging.stroke_shape import stroke_shape
 from akshar.model.recognition import Candidate, Recognition
 from akshar.model.recognizer import AUTO
@@ -30,7 +31,8 @@ _MIN_ELONGATION: Final = 3.0
 _MIN_SPACING: Final = 3.2
 """What drawings of strokes mostly have of both measures of `akshar.imaging.stroke_shape.StrokeShape`."""
 _SPACING_PER_PART: Final = 0.2
-"""More of the latter for each part that was removed from the image as dust or at its edge: noise leaves many."""
+"""More of the latter for each part that was removed from the image as dust or at its edge, and for each glyph that the
+image may show besides: noise leaves many."""
 _MAX_PARTS: Final = 5
 _TYPICALITY_FOR_SHAPE: Final = 0.1
 """The typicality that a glyph needs for each unit that it lacks."""
@@ -100,7 +102,8 @@ def shape_reasons(typicality: float, reading: Reading) -> list[Reason]:
     if typicality >= _MAX_TYPICALITY:  # Enough for any shape: many characters need not be measured.
         return []
     shape = stroke_shape(reading.glyph)
-    min_spacing = _MIN_SPACING + _SPACING_PER_PART * min(reading.specks + reading.edges, _MAX_PARTS)
+    parts = reading.specks + reading.edges + len(reading.alternatives)
+    min_spacing = _MIN_SPACING + _SPACING_PER_PART * min(parts, _MAX_PARTS)
     lacking = max(_MIN_ELONGATION - shape.elongation, min_spacing - shape.spacing)
     return [Reason.NOT_STROKES] if typicality < _TYPICALITY_FOR_SHAPE * lacking else []
 

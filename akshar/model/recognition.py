@@ -39,6 +39,7 @@ class Recognition:
         cosine: the greatest cosine similarity with any class mean.
         lookalike: a class of another family that the glyph looks like: more than like any class of the requested
             family, or, where all compete, nearly as much as like the best.
+        distance: Mahalanobis distance to the nearest of the classes that compete.
     """
 
     requested: str
@@ -49,6 +50,7 @@ class Recognition:
     typicality: float
     cosine: float
     lookalike: Candidate | None
+    distance: float = 0.0
 
     @property
     def best(self) -> Candidate:

@@ -115,6 +115,7 @@ class Recognizer:
             probabilities = self._probabilities(requested, features[rows], cosines)
             best = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP_K]
             lookalikes = self._lookalikes(requested, cosines, probabilities)
+            distances = similarity.distances[rows, self._columns(requested)].min(axis=1).tolist()
             scores = (self._joint if requested == AUTO else self._calibrations[requested]).nonconformity
             for index, row in enumerate(rows):
                 recognitions[row] = Recognition(
@@ -126,6 +127,7 @@ class Recognizer:
                     typicalities[row],
                     highest_cosines[row],
                     lookalikes.get(index),
+                    distances[index],
                 )
         return [recognitions[row] for row in range(len(families))]
 

@@ -19,8 +19,9 @@ import structlog
 from anyio import BrokenWorkerProcess, CapacityLimiter, to_process
 
 from akshar.imaging.errors import ImageError
+from akshar.imaging.finding import THUMBNAIL
 from akshar.imaging.inspection import inspect
-from akshar.imaging.reader import THUMBNAIL, Reading, read_if_simple
+from akshar.imaging.reader import Reading, read_if_simple
 from app import metrics
 from app.serving.decode_worker import Failure, Limits, decode, read_dots, warm_up
 from app.serving.errors import DecoderDiedError, OutOfMemoryError, RecognitionError, ServingError

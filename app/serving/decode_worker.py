@@ -15,6 +15,7 @@ import warnings
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import cv2
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
@@ -75,7 +76,8 @@ def warm_up(limits: Limits) -> None:
 
 
 def read_dots() -> None:
-    """Read a dot in every format, in this process."""
+    """Read a dot in every format, in this process, which leaves cores to others: OpenCV gets one thread."""
+    cv2.setNumThreads(1)
     dot = Image.new("L", (48, 48), 255)
     dot.paste(0, (18, 18, 30, 30))
     for kind in FORMATS:

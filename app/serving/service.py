@@ -12,6 +12,7 @@ from typing import NamedTuple
 from akshar.imaging.errors import ImageError
 from akshar.imaging.reader import Reading
 from akshar.model.abstention import Decision, DecisionOptions, decide
+from akshar.model.choice import choose
 from akshar.model.manifest import Manifest
 from akshar.model.recognition import Recognition
 from akshar.model.recognizer import Recognizer
@@ -90,7 +91,7 @@ class Service:
             async with asyncio.timeout(seconds), _while_connected(receive):
                 readings = await self.decode_pool.read(files, client)
                 decoded = time.monotonic() - started
-                glyphs = [reading.glyph for reading in readings if isinstance(reading, Reading)]
+                glyphs = [glyph for reading in readings if isinstance(reading, Reading) for glyph in reading.glyphs]
                 outcomes = await _results(self.batcher.submit(glyphs, family, started + seconds))
         except (TimeoutError, ExpiredError):
             metrics.EXPIRED.inc(len(files))
@@ -102,13 +103,15 @@ class Service:
         remaining = iter(outcomes)
         read: list[Read | ImageError | ServingError] = []
         for reading in readings:
-            outcome = next(remaining) if isinstance(reading, Reading) else reading
-            if isinstance(reading, Reading) and isinstance(outcome, Recognized):
-                read.append(Read(outcome.recognition, reading, decide(outcome.recognition, reading, options)))
-                timings = Timings(decoded, *map(max, timings[1:], outcome[1:]))
-                metrics.STAGE_SECONDS["queue"].observe(outcome.queue)
-            elif isinstance(outcome, ImageError | ServingError):
-                read.append(outcome)
+            if not isinstance(reading, Reading):
+                read.append(reading)
+                continue
+            of_glyphs = [next(remaining) for _ in reading.glyphs]
+            read.append(_choose(reading, of_glyphs, options))
+            for outcome in of_glyphs:
+                if isinstance(outcome, Recognized):
+                    timings = Timings(decoded, *map(max, timings[1:], outcome[1:]))
+                    metrics.STAGE_SECONDS["queue"].observe(outcome.queue)
         for each in read:
             if isinstance(each, Read):
                 metrics.count_prediction(each.recognition.best, each.decision.reasons)
@@ -120,6 +123,19 @@ class Service:
         self.draining = True
         while self.admission.waiting and self.batcher.alive:
             await asyncio.sleep(0.02)
+
+
+def _choose(
+    reading: Reading, outcomes: Sequence[Recognized | RecognitionError], options: DecisionOptions
+) -> Read | RecognitionError:
+    """Choose between the glyphs of an image, and decide. One that could not be read fails the image."""
+    recognitions = []
+    for outcome in outcomes:
+        if isinstance(outcome, RecognitionError):
+            return outcome
+        recognitions.append(outcome.recognition)
+    recognition, chosen = choose(reading, recognitions)
+    return Read(recognition, chosen, decide(recognition, chosen, options))
 
 
 async def _results(futures: Sequence[asyncio.Future[Outcome]]) -> list[Recognized | RecognitionError]:

@@ -68,6 +68,8 @@ def test_an_explanation_shows_the_glyph_and_what_was_done(client: TestClient, va
         "ink": "light",
         "specks_removed": 1,
         "edge_parts_removed": 0,
+        "edge_parts_kept": 0,
+        "glyphs_compared": 1,
         "strokes_widened": 0,
     }
     # Nothing else of the answer changes.

@@ -10,9 +10,10 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from akshar.imaging.reader import read_glyph
+from akshar.imaging.reader import read, read_glyph
 from app.main import create_app
 from app.settings import Settings
+from tests.akshar.imaging.printing import box, printed, write
 from tests.app.api.problems import assert_problem
 from tests.drawing import draw, encode
 
@@ -67,6 +68,23 @@ def test_concurrent_requests_share_calls_of_the_extractor(client: TestClient, ap
         assert first.result(20) == "०"
         assert [future.result(20) for future in rest] == [*3 * ["प", "ट"], "०"]
     assert held.sizes == [1, 7]
+
+
+def test_all_glyphs_of_an_image_are_read_in_one_batch_and_the_more_typical_is_answered(
+    client: TestClient, app: FastAPI
+) -> None:
+    """In an image of a glyph's size the lines of a form are kept, unless the glyph without them is more typical."""
+    page = write(box(36, 1).crop((0, 0, 36, 33)), printed("५", "Regular", 20), (12, 7))
+    boxed, glyphs = encode(page), len(read(page).glyphs)
+    assert glyphs > 1
+    with HeldUp(app) as held:
+        held.gate.set()
+        alone = client.post("/predict/numerals?explain=true", files={"file": boxed}).json()
+        several = client.post("/predict/numerals/batch", files=[("file", encode(draw("zero"))), ("file", boxed)]).json()
+    assert held.sizes == [glyphs, glyphs + 1]
+    assert alone["character"] == "५"
+    assert (alone["explanation"]["glyphs_compared"], alone["explanation"]["edge_parts_removed"]) == (glyphs, 1)
+    assert [result["answer"]["character"] for result in several["results"]] == ["०", "५"]
 
 
 def test_beyond_the_queue_is_429_with_retry_after(settings: Settings) -> None:

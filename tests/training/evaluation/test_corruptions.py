@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from akshar.imaging.reader import read_glyph
+from akshar.imaging.reader import open_image, read, read_glyph
 from tests.drawing import draw, encode
 from training import REPOSITORY
 from training.evaluation.corruptions import CORRUPTIONS, MEDIUM, STRENGTHS, corrupt
@@ -20,7 +20,9 @@ def test_each_corruption_is_a_reproducible_image_that_gets_worse_with_strength(k
         file = corrupt(glyph, kind, strength, "name")
         assert file == corrupt(glyph, kind, strength, "name")  # Whatever was drawn before it.
         assert min(Image.open(io.BytesIO(file)).size) >= 16
-        correlations.append(float(np.corrcoef(read_glyph(file).ravel(), glyph.ravel())[0, 1]))
+        # The model chooses between glyphs with a form's lines and without.
+        seen = [np.corrcoef(other.ravel(), glyph.ravel())[0, 1] for other in read(open_image(file)).glyphs]
+        correlations.append(float(max(seen)))
     assert correlations[MEDIUM - 1] > 0.4
     assert correlations[2] <= correlations[0] + 0.1
 

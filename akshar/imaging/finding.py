@@ -1,0 +1,163 @@
+"""Finds the ink of one character in an image, by what the image shows.
+
+Clean ink on even paper is told from it by grey levels alone, at any size. Elsewhere the paper is estimated first.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from akshar.imaging.background import stand_out
+from akshar.imaging.glyph import Pixels
+from akshar.imaging.grayscale import luminance
+from akshar.imaging.ink import Box, Found, Ink
+from akshar.imaging.lines import FRAME
+from akshar.imaging.parts import Selection, select_parts
+from akshar.imaging.specks import trim_specks
+from akshar.imaging.threshold import Separated, is_even, separate
+
+THUMBNAIL: Final = 40
+"""An image of at most this side, in pixels, holds a glyph and little else, as the images of data sets do."""
+# The longer side, in pixels, at which clean ink is sought: hairlines keep their strength.
+_CLEAN_WORK: Final = 400
+# The same for uneven paper: enough for a stroke, few enough for a request.
+_WORK: Final = 192
+# A character smaller than this share of the image is sought again, closer.
+_SMALL: Final = 0.5
+_MARGIN: Final = 0.35  # Paper kept around it, as a share of its longer side.
+_NEAR: Final = np.ones((5, 5), np.uint8)
+_SOLID: Final = 127
+"""Above this strength a pixel of clean ink is solid."""
+# An image of fewer pixels a side has no room for more than a character.
+_ROOM: Final = 20
+_MOST: Final = 3
+"""Most glyphs of one image."""
+
+
+def find_ink(image: Image.Image) -> Found:
+    """Find the ink of the character.
+
+    Args:
+        image: from `akshar.imaging.modes.to_plain_mode`.
+    """
+    longest = max(image.size)
+    if longest <= THUMBNAIL:
+        return _in_thumbnail(np.asarray(luminance(image)))
+    found = _in_part(image, (0, 0, *image.size))
+    if not found.inks or longest <= found.side:
+        return found
+    first = found.inks[0]
+    left, top, right, bottom = first.box
+    side = max(right - left, bottom - top)
+    if side >= _SMALL * longest:
+        return found
+    margin = round(_MARGIN * side)
+    closer = (
+        max(0, left - margin),
+        max(0, top - margin),
+        min(image.width, right + margin),
+        min(image.height, bottom + margin),
+    )
+    refined = _in_part(image, closer)
+    if not refined.inks:
+        return found
+    best, *others = refined.inks
+    best = best._replace(specks=max(first.specks, best.specks), edges=max(first.edges, best.edges))
+    return refined._replace(inks=[best, *others])
+
+
+def _in_thumbnail(level: Pixels) -> Found:
+    """The ink of an image of a glyph's size: likeliest all of it, but for dust around it."""
+    separated = separate(level)
+    if separated is None:
+        return Found([])
+    found = _on_even_paper(separated)
+    if len(found.inks) > 1 and max(level.shape) < _ROOM:
+        return found._replace(inks=[ink for ink in found.inks if not ink.edges][:1])
+    if len(found.inks) > 1:
+        found.inks.sort(key=lambda ink: ink.edges > 0 or ink.light != separated.light)
+    return found
+
+
+def _in_part(image: Image.Image, part: Box) -> Found:
+    """The ink within a part of an image, given as left, top, right, bottom."""
+    factor = -(-max(part[2] - part[0], part[3] - part[1]) // _CLEAN_WORK)
+    if factor > 1 or part != (0, 0, *image.size):
+        image = image.reduce(factor, part)
+    page = luminance(image)
+    level = np.asarray(page)
+    separated = separate(level)
+    if separated is not None and is_even(level, separated):
+        found = _on_even_paper(separated)
+    else:
+        if (more := -(-max(page.size) // _WORK)) > 1:
+            level, factor = np.asarray(page.reduce(more)), factor * more
+        found = _on_uneven_paper(level)
+    if factor > 1 or part[:2] != (0, 0):
+        found = found._replace(inks=[ink._replace(box=_in_image(ink.box, part, factor)) for ink in found.inks])
+    return found._replace(side=max(level.shape))
+
+
+def _in_image(box: Box, part: Box, factor: int) -> Box:
+    """A box within a part of an image that was reduced by a factor, in pixels of the image."""
+    left, top, right, bottom = box
+    return (
+        part[0] + factor * left,
+        part[1] + factor * top,
+        min(part[0] + factor * right, part[2]),
+        min(part[1] + factor * bottom, part[3]),
+    )
+
+
+def _on_even_paper(separated: Separated) -> Found:
+    """The ink on a page that grey levels alone divide."""
+    found = _clean_ink(separated)
+    if not separated.doubtful:
+        return found
+    other = _clean_ink(separated.inverted())
+    # The lines of a box along the image's edge pass for dark paper.
+    if other.lines >= FRAME - (max(separated.strength.shape) > THUMBNAIL):
+        return other._replace(inks=[ink for ink in other.inks if ink.edges])
+    return found._replace(inks=(found.inks + other.inks)[:_MOST])
+
+
+def _clean_ink(separated: Separated) -> Found:
+    strength, light, contrast = separated.strength, separated.light, separated.contrast
+    solid = _solid(strength, _SOLID)
+    lines, likely = select_parts(solid, strength, cautious=True)
+    if max(strength.shape) > THUMBNAIL:
+        return Found([_cut(strength, selection, light, contrast) for selection in likely], lines)
+    inks = [_cut(strength, selection, light, contrast) for selection in likely if selection.edges]
+    if len(inks) < len(likely):
+        (left, top, right, bottom), specks = trim_specks(solid)
+        box = left, top, right, bottom
+        inks.append(Ink(strength[top:bottom, left:right], box, light, contrast, specks))
+    return Found(inks, lines)
+
+
+def _on_uneven_paper(level: Pixels) -> Found:
+    """The ink that stands out from paper in uneven light."""
+    standing = stand_out(level)
+    if standing is None:
+        return Found([])
+    strength = cv2.convertScaleAbs(standing.strength, alpha=255 / standing.pen)
+    solid = _solid(standing.strength, standing.threshold)
+    lines, likely = select_parts(solid, strength, cautious=False)
+    return Found([_cut(strength, selection, standing.light, standing.pen) for selection in likely], lines)
+
+
+def _solid(strength: Pixels, threshold: int) -> Pixels:
+    """1 where the strength is above the threshold."""
+    return cv2.threshold(strength, threshold, 1, cv2.THRESH_BINARY)[1]
+
+
+def _cut(strength: Pixels, selection: Selection, light: bool, contrast: int) -> Ink:
+    """The ink of the selected parts, with their soft edges, which lie just outside what is solid."""
+    left, top, right, bottom = selection.box
+    near = cv2.dilate(selection.mask[top:bottom, left:right], _NEAR)
+    ink = cv2.multiply(strength[top:bottom, left:right], near)
+    return Ink(ink, selection.box, light, contrast, selection.specks, selection.edges)

@@ -1,0 +1,134 @@
+"""Finds the straight lines of a form around a character."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from akshar.imaging.glyph import Pixels
+from akshar.imaging.ink import Box
+
+FRAME: Final = 4
+"""Lines that make a frame, which no character has around it."""
+Mask = npt.NDArray[np.bool_]
+
+# A form line runs within this share of the page along its side.
+EDGE_BAND: Final = 0.16
+# It is thinner than this share of that side, or than the next if all sides have one, and straight to within the third.
+_LINE: Final = 0.06
+_THICK_LINE: Final = 0.12
+_STRAIGHT: Final = 0.015
+# It covers this share of its side, and is straight over this share.
+_COVERS: Final = 0.95
+_IS_STRAIGHT: Final = 0.85
+# How close to the edge, as a share of the image's longer side, a line ends that runs over it.
+_SLACK: Final = 0.01
+# Pages of fewer pixels a side have no room for a line and a character.
+_ROOM: Final = 10
+_MIN_DEPTH: Final = 3
+"""Pixels that show whether there is paper below a line."""
+
+
+class Lines(NamedTuple):
+    """What is left when the lines along a page's sides are erased.
+
+    Attributes:
+        rest: the page without them, 0 and 1.
+        sides: how many sides had one.
+    """
+
+    rest: Pixels
+    sides: int
+
+
+def erase_lines(solid: Pixels, box: Box) -> Lines:
+    """Erase straight, thin lines that run all along the sides of a box and are the outermost thing in it.
+
+    Args:
+        solid: 1 where there is ink.
+        box: around the ink to look at.
+    """
+    left, top, right, bottom = box
+    if min(right - left, bottom - top) < _ROOM:
+        return Lines(solid, 0)
+    page = solid[top:bottom, left:right].view(np.bool_)
+    height, width = solid.shape
+    slack = max(1, round(_SLACK * max(height, width)))
+    at_edge = (top <= slack, width - right <= slack, height - bottom <= slack, left <= slack)
+    # A line runs from an edge of the image to another, unless it is part of a frame.
+    if not any(at_edge) and not all(_covered(page, side) for side in range(FRAME)):
+        return Lines(solid, 0)
+    candidates = [side for side in range(FRAME) if _covered(page, side)]
+    if len(candidates) < FRAME:
+        candidates = [side for side in candidates if at_edge[side - 1] or at_edge[(side + 1) % FRAME]]
+    if not candidates:
+        return Lines(solid, 0)
+    found = [(side, line) for side in candidates if (line := _top_line(np.rot90(page, side)))]
+    if len(found) < FRAME:  # Fewer may be strokes, the thicker the likelier.
+        found = [(side, line) for side, line in found if line.thickness <= max(2, _LINE * page.shape[side % 2])]
+    if not found:
+        return Lines(solid, 0)
+    rest = solid.copy()
+    erased = rest[top:bottom, left:right].view(np.bool_)
+    for side, line in found:
+        np.rot90(erased, side)[: len(line.pixels)][line.pixels] = False
+    return Lines(rest, len(found))
+
+
+def _depth(length: int) -> int:
+    """How deep within a page of some height or width a line may be."""
+    return max(_MIN_DEPTH, round(EDGE_BAND * length))
+
+
+def _covered(page: Mask, side: int) -> bool:
+    """Whether there is ink nearly everywhere along a side: a quick look, which most pages do not pass.
+
+    Args:
+        page: where there is ink.
+        side: 0 top, 1 right, 2 bottom, 3 left.
+    """
+    height, width = page.shape
+    across = side % 2
+    depth = _depth(width if across else height)
+    band = (page[:depth], page[:, -depth:], page[-depth:], page[:, :depth])[side].view(np.uint8)
+    return cv2.countNonZero(cv2.reduce(band, across, cv2.REDUCE_MAX)) >= _COVERS * (height if across else width)
+
+
+class _Line(NamedTuple):
+    """A line: its pixels, a mask of the uppermost rows of a page, and its thickness."""
+
+    pixels: Mask
+    thickness: float
+
+
+def _top_line(page: Mask) -> _Line | None:
+    """A straight, thin line from side to side that is the topmost thing on a page."""
+    height, width = page.shape
+    band = page[: _depth(height)]
+    has_ink = band.any(0)
+    rows = np.arange(len(band))[:, None]
+    first = band.argmax(0)
+    below = ~band & (rows > first)
+    after = np.where(below.any(0), below.argmax(0), len(band))
+    thickness = float(np.median((after - first)[has_ink]))
+    if thickness > max(2, _THICK_LINE * height) or thickness >= len(band):
+        return None
+    columns = np.flatnonzero(has_ink)
+    line = np.rint(_fitted(columns, first[has_ink], width))
+    straight = np.abs(first - line) <= max(1.0, _STRAIGHT * width)
+    if np.count_nonzero(straight & has_ink) < _IS_STRAIGHT * width:
+        return None
+    # Where a stroke of the character meets the line, only the thickness of the line is erased.
+    end = np.where(after - first <= 1.5 * thickness + 1, after, line + np.ceil(thickness))
+    return _Line((rows >= np.minimum(first, line)) & (rows < end), thickness)
+
+
+def _fitted(at: npt.NDArray[np.intp], values: npt.NDArray[np.intp], width: int) -> npt.NDArray[np.float64]:
+    """The straight line closest to values at some columns, at each column."""
+    middle, mean = at.mean(), values.mean()
+    away = at - middle
+    slope = (away @ (values - mean)) / max(away @ away, 1)
+    return mean + slope * (np.arange(width) - middle)

@@ -1,0 +1,76 @@
+"""Characters in print and forms to write in, for the tests of imaging."""
+
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageChops, ImageDraw, ImageFont
+
+from akshar.model.classes import CATALOGUE
+
+KALAM = Path(str(files("fontpkg_kalam"))) / "files"
+WEIGHTS = ("Light", "Regular", "Bold")
+CHARACTERS = [(family, entry.class_id, entry.character) for family, classes in CATALOGUE.items() for entry in classes]
+"""Family, class number and character of all 58 classes."""
+
+
+@cache
+def _font(weight: str, size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(str(KALAM / f"Kalam-{weight}.ttf"), size, layout_engine=ImageFont.Layout.RAQM)
+
+
+def crop(image: Image.Image) -> Image.Image:
+    """The image cut to its ink, dark on white."""
+    return image.crop(ImageChops.invert(image).getbbox())
+
+
+def printed(character: str, weight: str, height: int, bilevel: bool = False) -> Image.Image:
+    """A character in print, cut to its ink: dark on white, about so many pixels high."""
+    page = Image.new("L", (4 * height, 4 * height), 255)
+    ImageDraw.Draw(page).text((2 * height, 2 * height), character, 0, _font(weight, round(1.3 * height)), anchor="mm")
+    return crop(page.point(lambda level: 255 * (level > 127)) if bilevel else page)
+
+
+def with_margins(drawn: Image.Image, left: float, top: float, right: float, bottom: float) -> Image.Image:
+    """A crop with paper around it, on each side so many times its longer side."""
+    longest = max(drawn.size)
+    before, above, after, below = (round(share * longest) for share in (left, top, right, bottom))
+    page = Image.new("L", (drawn.width + before + after, drawn.height + above + below), 255)
+    page.paste(drawn, (before, above))
+    return page
+
+
+def box(side: int, line: int, inset: int = 0, level: int = 60) -> Image.Image:
+    """An empty box of a form, so many pixels from the edge of a square image."""
+    page = Image.new("L", (side, side), 255)
+    ImageDraw.Draw(page).rectangle((inset, inset, side - 1 - inset, side - 1 - inset), None, level, line)
+    return page
+
+
+def write(page: Image.Image, drawn: Image.Image, at: tuple[int, int]) -> Image.Image:
+    """The page with a crop drawn on it, its upper left corner at a place."""
+    written = page.copy()
+    written.paste(ImageChops.darker(page.crop((*at, at[0] + drawn.width, at[1] + drawn.height)), drawn), at)
+    return written
+
+
+def row_of_boxes(digits: list[Image.Image], side: int) -> Iterator[Image.Image]:
+    """A row of boxes with a digit in each, cut into its boxes, of which each keeps its lines."""
+    line = max(1, side // 25)
+    page = Image.new("L", (side * len(digits) + line, side + line), 255)
+    pen = ImageDraw.Draw(page)
+    for at in range(len(digits) + 1):
+        pen.rectangle((at * side, 0, at * side + line - 1, page.height), 60)
+    pen.rectangle((0, 0, page.width, line - 1), 60)
+    pen.rectangle((0, side, page.width, page.height), 60)
+    for at, digit in enumerate(digits):
+        page = write(page, digit, (at * side + (side - digit.width) // 2, (side - digit.height) // 2))
+    for at in range(len(digits)):
+        yield page.crop((at * side, 0, (at + 1) * side + line, page.height))
+
+
+def inverted(page: Image.Image) -> Image.Image:
+    """The page as light ink on dark paper."""
+    return Image.fromarray(255 - np.asarray(page))
