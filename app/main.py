@@ -65,6 +65,7 @@ def create_app(
         loading.cancel()
         service: Service | None = app.state.service
         if service is not None:
+            service.decode_pool.stop()
             # The thread may be in native code that does not return; nobody waits for its results any more.
             with suppress(TimeoutError):
                 await asyncio.wait_for(service.batcher.stop(), STOP_SECONDS)
@@ -91,10 +92,8 @@ async def _load(app: FastAPI, settings: Settings, end: Callable[[int], None] | N
     try:
         on_death = partial(end, DIED) if end else lambda: None
         decode_pool = make_decode_pool(settings)
-        # Before there are other threads: starting a process from among them may hang.
-        await decode_pool.start()
         service, _ = await asyncio.gather(
-            asyncio.to_thread(load_service, settings, decode_pool, on_death), decode_pool.warm_up()
+            asyncio.to_thread(load_service, settings, decode_pool, on_death), decode_pool.start()
         )
         service.batcher.start()
     except Exception as error:  # Whatever it is, the process is of no use.

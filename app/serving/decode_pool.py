@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
+import pickle
+import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import structlog
-from anyio import BrokenWorkerProcess, CapacityLimiter, to_process
 
 from akshar.imaging.errors import ImageError
 from akshar.imaging.finding import THUMBNAIL
 from akshar.imaging.inspection import inspect
 from akshar.imaging.reader import Reading, read_if_simple
 from app import metrics
-from app.serving.decode_worker import Failure, Limits, decode, read_dots, warm_up
+from app.serving.decode_worker import FAULT, OUT_OF_MEMORY, Limits, read_dots
+from app.serving.decoder import Decoder
 from app.serving.errors import DecoderDiedError, OutOfMemoryError, RecognitionError, ServingError
 from app.serving.turns import Turns
 
@@ -36,11 +36,14 @@ _YIELD_SECONDS: Final = 0.005
 """How long small images may be decoded in a row before other requests get their turn."""
 _BASE_COST: Final = 200_000
 """What an image costs besides its pixels, in pixels."""
+_RESTART_SECONDS: Final = 1
+"""How long after a decoder process could not be started the next try is made."""
 _SMOOTHING: Final = 0.9
 """How much of the measured speed survives each image."""
 
 _log = structlog.get_logger("akshar.decoding")
 
+_Result = TypeVar("_Result")
 Decoded = Reading | ImageError | ServingError
 """What becomes of a file. Errors are values, not raised: an error of one file is none of the others'."""
 
@@ -72,7 +75,9 @@ class DecodePool:
     def __init__(self, limits: DecodeLimits) -> None:
         self._limits = limits
         self._turns = Turns(limits.processes, limits.budget)
-        self._processes = CapacityLimiter(limits.processes)
+        self._decoders: set[Decoder] = set()
+        self._idle: asyncio.LifoQueue[Decoder] = asyncio.LifoQueue()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._waiting_cost = 0.0
         self._cost_per_second = math.nan
 
@@ -84,17 +89,36 @@ class DecodePool:
         return self._waiting_cost / (self._cost_per_second * self._limits.processes)
 
     async def start(self) -> None:
-        """Start the decoder processes. They have loaded nothing yet."""
-        await self._in_all(os.getpid)
+        """Start the decoder processes, and load in them and in this one what images need.
 
-    async def warm_up(self) -> None:
-        """Load in all processes what images need."""
+        Raises:
+            OSError, EOFError: they cannot be started.
+        """
+        try:
+            await asyncio.gather(*(self._add() for _ in range(self._limits.processes)))
+        except BaseException:
+            self.stop()
+            raise
         read_dots()
-        await self._in_all(partial(warm_up, self._limits.image))
 
-    async def _in_all(self, function: Callable[[], object]) -> None:
-        calls = (to_process.run_sync(function, limiter=self._processes) for _ in range(self._limits.processes))
-        await asyncio.gather(*calls)
+    async def _add(self) -> None:
+        decoder = Decoder(self._limits.image)
+        self._decoders.add(decoder)
+        try:
+            await decoder.ready()
+        except EOFError:
+            self._decoders.discard(decoder)
+            decoder.close()
+            raise
+        self._idle.put_nowait(decoder)
+
+    def stop(self) -> None:
+        """End the decoder processes."""
+        for task in self._tasks:
+            task.cancel()
+        for decoder in self._decoders:
+            decoder.close()
+        self._decoders.clear()
 
     async def read(self, files: Sequence[bytes | bytearray | memoryview], client: str) -> list[Decoded]:
         """Decode the files of one request. If this is cancelled, the processes that decode them are killed.
@@ -161,34 +185,58 @@ class DecodePool:
             self._waiting_cost -= cost
 
     async def _decode(self, data: bytes | bytearray | memoryview) -> Decoded:
-        started = time.monotonic()
+        decoder = await self._idle.get()
         try:
-            read = await to_process.run_sync(
-                decode, bytes(data), self._limits.image, cancellable=True, limiter=self._processes
-            )
+            read = await decoder.decode(data)
         except asyncio.CancelledError:
             metrics.DECODERS_KILLED.labels("cancelled").inc()
+            await self._replace(decoder)
             raise
-        except MemoryError:
+        except (EOFError, pickle.UnpicklingError):
+            return self._died(await self._replace(decoder), len(data))
+        self._idle.put_nowait(decoder)
+        if isinstance(read, Reading):
+            return read
+        if read.code == OUT_OF_MEMORY:
             return _out_of_memory(len(data))
-        except BrokenWorkerProcess:
-            return self._died(time.monotonic() - started, len(data))
-        except Exception as error:  # A fault of ours, which must not fail the other files of the request.
-            _log.error("decoding_failed", file_bytes=len(data), exc_info=error)
+        if read.code == FAULT:  # It must not fail the other files of the request.
+            _log.error("decoding_failed", file_bytes=len(data), exception=read.detail)
             return RecognitionError()
-        if isinstance(read, Failure):
-            return ImageError(read.code, read.detail)
-        return read
+        return ImageError(read.code, read.detail)
 
-    def _died(self, seconds: float, file_bytes: int) -> Decoded:
+    async def _replace(self, decoder: Decoder) -> int:
+        """Kill a decoder process; another is started, for which nobody waits. Its exit status.
+
+        Both go on if whoever waits for this is cancelled.
+        """
+        self._decoders.discard(decoder)
+        killing = self._spawn(decoder.kill())
+        self._spawn(self._add_in_time())
+        return await asyncio.shield(killing)
+
+    async def _add_in_time(self) -> None:
+        while True:
+            try:
+                return await self._add()
+            except (OSError, EOFError) as error:
+                _log.error("decoder_not_started", exc_info=error)
+                await asyncio.sleep(_RESTART_SECONDS)
+
+    def _spawn(self, work: Coroutine[Any, Any, _Result]) -> asyncio.Task[_Result]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)  # The loop alone would not keep it.
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _died(self, status: int, file_bytes: int) -> Decoded:
         """The decoder process has ended: killed by the kernel at the limit of CPU time, or for want of memory."""
-        if seconds >= self._limits.image.seconds:
+        if status == -signal.SIGXCPU:
             metrics.DECODERS_KILLED.labels("cpu").inc()
             return ImageError(
                 "decoding_limit", f"Decoding takes more than {self._limits.image.seconds:g} seconds of CPU time."
             )
         metrics.DECODERS_KILLED.labels("died").inc()
-        _log.error("decoder_died", file_bytes=file_bytes)
+        _log.error("decoder_died", file_bytes=file_bytes, status=status)
         return DecoderDiedError()
 
     def _measure(self, cost: float, seconds: float) -> None:

@@ -8,9 +8,13 @@ import gc
 import io
 import math
 import os
+import pickle
 import resource
 import signal
+import socket
+import struct
 import sys
+import traceback
 import warnings
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -22,12 +26,14 @@ from threadpoolctl import threadpool_limits
 from akshar.imaging.errors import ImageError
 from akshar.imaging.reader import FORMATS, Reading, open_image, read
 
+HEADER: Final = struct.Struct("!Q")
+"""The number of bytes of a file or a result, which follows."""
+OUT_OF_MEMORY: Final = "out_of_memory"
+FAULT: Final = "fault"
 _NICENESS: Final = 5
 """Requests that need no decoder process go first where cores are short."""
 _PAGE: Final = resource.getpagesize()
 _PR_SET_PDEATHSIG: Final = 1
-
-_confined = False
 
 
 class Limits(NamedTuple):
@@ -45,19 +51,34 @@ class Limits(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """An `ImageError` as it travels between processes: without its traceback, which would hold the image."""
+    """Why there is no glyph, as it travels between processes: without a traceback, which would hold the image.
+
+    Attributes:
+        code: of the `ImageError`, or `OUT_OF_MEMORY`, or `FAULT`, which is ours.
+        detail: what the user gets, or for the log.
+    """
 
     code: str
     detail: str
 
 
-def decode(data: bytes, limits: Limits) -> Reading | Failure:
-    """Decode a file and make its glyph.
-
-    Raises:
-        MemoryError: it takes more memory than the limit.
-    """
+def serve() -> None:
+    """Decode the files that come in on standard input, a socket, and send back a result for each, until it closes."""
+    pixels, seconds, memory = sys.argv[1:]
+    limits = Limits(int(pixels), float(seconds), int(memory))
+    channel = socket.socket(fileno=sys.stdin.fileno())
+    files = channel.makefile("rb")
+    read_dots()
+    gc.freeze()
     _confine(limits)
+    channel.sendall(HEADER.pack(0))
+    while len(header := files.read(HEADER.size)) == HEADER.size:
+        result = pickle.dumps(decode(files.read(*HEADER.unpack(header)), limits), pickle.HIGHEST_PROTOCOL)
+        channel.sendall(HEADER.pack(len(result)) + result)
+
+
+def decode(data: bytes, limits: Limits) -> Reading | Failure:
+    """Decode a file and make its glyph."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     # Beyond it the kernel ends the process, also in the middle of native code.
     seconds = math.ceil(used.ru_utime + used.ru_stime + limits.seconds)
@@ -66,17 +87,17 @@ def decode(data: bytes, limits: Limits) -> Reading | Failure:
         return read(open_image(data, limits.pixels))
     except ImageError as error:
         return Failure(error.code, error.detail)
-
-
-def warm_up(limits: Limits) -> None:
-    """Read a dot in every format, so that no user waits for what Pillow loads at the first image of a format."""
-    read_dots()
-    gc.freeze()
-    _confine(limits)
+    except MemoryError:
+        return Failure(OUT_OF_MEMORY, "")
+    except Exception:  # It must not end the process: the next file may be all right.
+        return Failure(FAULT, traceback.format_exc())
 
 
 def read_dots() -> None:
-    """Read a dot in every format, in this process, which leaves cores to others: OpenCV gets one thread."""
+    """Load what images need: a dot is read in every format, so that no user waits for the first one.
+
+    OpenCV gets one thread in this process, which leaves cores to others.
+    """
     cv2.setNumThreads(1)
     dot = Image.new("L", (48, 48), 255)
     dot.paste(0, (18, 18, 30, 30))
@@ -88,11 +109,7 @@ def read_dots() -> None:
 
 
 def _confine(limits: Limits) -> None:
-    """Take from this process, once, what it could do harm with."""
-    global _confined
-    if _confined:
-        return
-    _confined = True
+    """Take from this process what it could do harm with."""
     if sys.platform == "linux":  # It does not outlive the service, even if that is killed.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # A terminal sends it to all processes; the service decides.
@@ -108,3 +125,7 @@ def _confine(limits: Limits) -> None:
 def _address_space() -> int:
     """Bytes of address space that this process takes."""
     return int(Path("/proc/self/statm").read_text("ascii").split()[0]) * _PAGE
+
+
+if __name__ == "__main__":
+    serve()

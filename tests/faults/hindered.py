@@ -29,7 +29,7 @@ def install() -> None:
     threading.Thread(target=time.sleep, args=(3600,)).start()
 
 
-if __name__ in ("__main__", "__mp_main__") and "anyio.to_process" not in sys.orig_argv:
+if __name__ in ("__main__", "__mp_main__"):
     install()
 if __name__ == "__main__":
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])

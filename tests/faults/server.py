@@ -15,10 +15,11 @@ from akshar import cli
 from akshar.imaging import reader
 from akshar.imaging.reader import read_glyph
 from akshar.model import extractor
-from app.serving import decode_worker
+from app.serving import decode_worker, decoder
 from tests.drawing import encode
 
 HOLD_SECONDS = 1.5
+DECODER = "decoder"
 SLOW_SIZE = (400, 77)
 
 
@@ -62,6 +63,7 @@ def install() -> None:
         return reader.read(image)
 
     decode_worker.read = slow  # type: ignore[attr-defined]
+    decoder.COMMAND[:] = [sys.executable, __file__, DECODER]
     for kind in (extractor.OnnxExtractor, extractor.TensorFlowExtractor):
         kind.__call__ = faulty(kind.__call__)  # type: ignore[method-assign]
 
@@ -69,6 +71,9 @@ def install() -> None:
 # Worker processes import this file under another name, and get the faults, too.
 if __name__ in ("__main__", "__mp_main__"):
     install()
-if __name__ == "__main__":
+if __name__ == "__main__" and sys.argv[1] == DECODER:
+    del sys.argv[1]
+    decode_worker.serve()
+elif __name__ == "__main__":
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])
     cli.main()
