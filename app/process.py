@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import math
 import signal
 import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from types import FrameType
 from typing import Final
 
@@ -19,6 +17,7 @@ import uvicorn
 from app.connection.descriptors import with_copies
 from app.connection.protocol import limited_protocol
 from app.main import create_app
+from app.memory import return_memory
 from app.probes import serve_probes
 from app.serving.service import Service
 from app.serving.shutdown import FORCED, MARGIN_SECONDS, exit_at_once, exit_within
@@ -27,9 +26,6 @@ from app.settings import Settings
 _CANCEL_SECONDS: Final = 0.5
 """How long cancelled requests have to send their response."""
 _TICK_SECONDS: Final = 0.02
-_M_MMAP_THRESHOLD: Final = -3
-_MMAP_BYTES: Final = 2**20
-"""Blocks of memory from this size on, which are uploads, are given back as soon as they are freed."""
 
 _log = structlog.get_logger("akshar")
 
@@ -60,7 +56,7 @@ class Server(uvicorn.Server):
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until told to end, and end the process."""
         self._loop = asyncio.get_running_loop()
-        _return_memory()
+        return_memory()
         for each in (*(sockets or []), *self._probes):
             each.set_inheritable(False)  # The supervisor's were passed on to this process, and must end here.
         try:
@@ -132,12 +128,6 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
         if self.server_state.tasks:
             await asyncio.wait(self.server_state.tasks, timeout=_CANCEL_SECONDS)
-
-
-def _return_memory() -> None:
-    """Have glibc give large blocks back: it keeps them once it has seen some of their size."""
-    with suppress(AttributeError, OSError):  # Another C library.
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
 
 
 def server_config(app: object, settings: Settings) -> uvicorn.Config:
