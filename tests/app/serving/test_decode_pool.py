@@ -58,10 +58,20 @@ def run(scenario: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(bounded())
 
 
+_others: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def forget_others() -> None:
+    """Other tests of this process have apps, with decoders of their own."""
+    _others.clear()
+    _others.update(children())
+
+
 def children() -> set[int]:
-    """The child processes that run."""
-    found = {int(pid) for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()}
-    return {pid for pid in found if Path(f"/proc/{pid}/statm").read_text().split()[0] != "0"}
+    """The child processes of this test that run."""
+    pids = {int(pid) for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()}
+    return {pid for pid in pids - _others if Path(f"/proc/{pid}/statm").read_text().split()[0] != "0"}
 
 
 @pytest.fixture
