@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from akshar.imaging.glyph import Pixels
+from akshar.imaging.grayscale import histogram
 
-Reals = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 
 # The longer side, in pixels, at which paper and light are estimated: they change slowly.
 _COARSE: Final = 48
@@ -59,42 +60,50 @@ def stand_out(level: Pixels) -> Standing | None:
     if noise > threshold / 6:
         strength = cv2.GaussianBlur(strength, (0, 0), min(2.5, 6 * noise / max(threshold, 1)))
         threshold = _otsu(strength)
-    solid = strength[strength > threshold]
-    if not solid.size or (pen := int(_median(solid))) < _MIN_CONTRAST:
+    solid = histogram(strength)
+    solid[: threshold + 1] = 0
+    if not solid.any() or (pen := _middle(solid)) < _MIN_CONTRAST:
         return None
     return Standing(strength, threshold, pen, light)
 
 
 def _light_is_ink(level: Pixels) -> bool:
     """Whether the ink is lighter than the paper, whose brightness is estimated from the image's edge."""
-    terms, at_edge = _surface_terms(level.shape[0], level.shape[1])
+    terms, at_edge, at = _surface_terms(*level.shape)
     values = level.ravel().astype(np.float64)
-    at, observed = terms[at_edge], values[at_edge]
+    observed = values[at_edge]
     # The light on a page is smooth: fit a surface to the edge, ignoring the ink there.
     for _ in range(_FITS):
-        surface = np.linalg.solve(at.T @ at + _RIDGE, at.T @ observed)
-        departure = np.abs(observed - at @ surface)
-        trusted = np.flatnonzero(departure < 1.5 * float(_median(departure)) + 4)
+        _, surface = cv2.solve(at.T @ at + _RIDGE, (at.T @ observed)[:, None], flags=cv2.DECOMP_CHOLESKY)
+        departure = np.abs(observed - (at @ surface).ravel())
+        trusted = np.flatnonzero(departure < 1.5 * _median(departure) + 4)
         if len(trusted) == len(at) or len(trusted) < 12:
             break
         at, observed = at[trusted], observed[trusted]
     # Cubed, so that a few pixels of ink outweigh the many that differ a little by light and noise.
-    rest = values - terms @ surface
+    rest = values - (terms @ surface).ravel()
     return float(rest @ (rest * rest)) > 0
 
 
-def _median(values: npt.NDArray[Any]) -> Any:
+def _median(values: Doubles) -> float:
     """The median, or the greater of the two: NumPy's own takes three times as long."""
     middle = values.size // 2
-    return np.partition(values, middle)[middle]
+    return float(np.partition(values, middle)[middle])
+
+
+def _middle(counts: npt.NDArray[Any]) -> int:
+    """The median of grey levels, or the greater of the two, by the number of pixels of each."""
+    up_to = counts.cumsum()
+    return int(up_to.searchsorted(up_to[-1] // 2, "right"))
 
 
 @lru_cache(maxsize=256)
-def _surface_terms(height: int, width: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
-    """The terms of a quadratic surface at each pixel, shape (pixels, 6), and every other pixel of the image's edge."""
+def _surface_terms(height: int, width: int) -> tuple[Doubles, npt.NDArray[np.intp], Doubles]:
+    """The terms of a quadratic surface at each pixel, shape (pixels, 6); every other pixel of the edge; its terms."""
     rows, columns = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     terms = np.stack([np.ones_like(rows), rows, columns, rows * columns, rows**2, columns**2], -1).reshape(-1, 6)
-    return terms, np.flatnonzero(np.maximum(np.abs(rows), np.abs(columns)).ravel() > _BORDER)[::2]
+    at_edge = np.flatnonzero(np.maximum(np.abs(rows), np.abs(columns)).ravel() > _BORDER)[::2]
+    return terms, at_edge, terms[at_edge]
 
 
 def _above_paper(level: Pixels, coarse: Pixels) -> Pixels:
@@ -110,7 +119,8 @@ def _above_paper(level: Pixels, coarse: Pixels) -> Pixels:
     wide = max(3, side // 3)
     paper = cv2.blur(cv2.min(paper, smooth), (wide, wide), borderType=cv2.BORDER_REFLECT)
     under = cv2.resize(paper, level.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    return np.maximum(level - under, 0).astype(np.uint8)
+    above: Any = cv2.subtract(level, under, dtype=cv2.CV_32F)
+    return np.maximum(above, 0, out=above).astype(np.uint8)
 
 
 def _otsu(strength: Pixels) -> int:
@@ -123,4 +133,4 @@ def _noise(strength: Pixels) -> float:
     if rows.shape[1] < 2:
         return 0.0
     steps = cv2.absdiff(rows[:, 1:], rows[:, :-1])
-    return 1.05 * float(_median(steps.ravel()))  # 1.4826 / sqrt(2)
+    return 1.05 * _middle(histogram(steps))  # 1.4826 / sqrt(2)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from akshar.imaging.background import stand_out
 from akshar.imaging.glyph import Pixels
-from akshar.imaging.grayscale import luminance
+from akshar.imaging.grayscale import is_clear, luminance, pixels
 from akshar.imaging.ink import Box, Found, Ink
 from akshar.imaging.lines import FRAME
 from akshar.imaging.parts import Selection, select_parts
@@ -46,8 +46,9 @@ def find_ink(image: Image.Image) -> Found:
     """
     longest = max(image.size)
     if longest <= THUMBNAIL:
-        return _in_thumbnail(np.asarray(luminance(image)))
-    found = _in_part(image, (0, 0, *image.size))
+        return _in_thumbnail(luminance(image))
+    level = luminance(image) if longest <= _CLEAN_WORK else None
+    found = _in_part(image, level, (0, 0, *image.size))
     if not found.inks or longest <= found.side:
         return found
     first = found.inks[0]
@@ -62,7 +63,7 @@ def find_ink(image: Image.Image) -> Found:
         min(image.width, right + margin),
         min(image.height, bottom + margin),
     )
-    refined = _in_part(image, closer)
+    refined = _in_part(image, level, closer)
     if not refined.inks:
         return found
     best, *others = refined.inks
@@ -83,19 +84,28 @@ def _in_thumbnail(level: Pixels) -> Found:
     return found
 
 
-def _in_part(image: Image.Image, part: Box) -> Found:
-    """The ink within a part of an image, given as left, top, right, bottom."""
-    factor = -(-max(part[2] - part[0], part[3] - part[1]) // _CLEAN_WORK)
-    if factor > 1 or part != (0, 0, *image.size):
-        image = image.reduce(factor, part)
-    page = luminance(image)
-    level = np.asarray(page)
+def _in_part(image: Image.Image, whole: Pixels | None, part: Box) -> Found:
+    """The ink within a part of an image.
+
+    Args:
+        image: all of it.
+        whole: its grey levels, unless it is large.
+        part: left, top, right, bottom.
+    """
+    left, top, right, bottom = part
+    factor = -(-max(right - left, bottom - top) // _CLEAN_WORK)
+    if whole is None:
+        level = luminance(image.reduce(factor, part))
+    else:
+        level = whole[top:bottom, left:right]
+        if level.shape != whole.shape and image.mode != "L" and not is_clear(level):
+            level = luminance(image.crop(part))
     separated = separate(level)
-    if separated is not None and is_even(level, separated):
+    if separated is not None and is_even(separated):
         found = _on_even_paper(separated)
     else:
-        if (more := -(-max(page.size) // _WORK)) > 1:
-            level, factor = np.asarray(page.reduce(more)), factor * more
+        if (more := -(-max(level.shape) // _WORK)) > 1:
+            level, factor = pixels(Image.fromarray(level).reduce(more)), factor * more
         found = _on_uneven_paper(level)
     if factor > 1 or part[:2] != (0, 0):
         found = found._replace(inks=[ink._replace(box=_in_image(ink.box, part, factor)) for ink in found.inks])
@@ -115,27 +125,29 @@ def _in_image(box: Box, part: Box, factor: int) -> Box:
 
 def _on_even_paper(separated: Separated) -> Found:
     """The ink on a page that grey levels alone divide."""
-    found = _clean_ink(separated)
+    strength, contrast = separated.strength(), separated.contrast
+    found = _clean_ink(strength, separated.light, contrast)
     if not separated.doubtful:
         return found
-    other = _clean_ink(separated.inverted())
+    other = _clean_ink(cv2.bitwise_not(strength), not separated.light, contrast)
     # The lines of a box along the image's edge pass for dark paper.
-    if other.lines >= FRAME - (max(separated.strength.shape) > THUMBNAIL):
+    if other.lines >= FRAME - (max(strength.shape) > THUMBNAIL):
         return other._replace(inks=[ink for ink in other.inks if ink.edges])
     return found._replace(inks=(found.inks + other.inks)[:_MOST])
 
 
-def _clean_ink(separated: Separated) -> Found:
-    strength, light, contrast = separated.strength, separated.light, separated.contrast
+def _clean_ink(strength: Pixels, light: bool, contrast: int) -> Found:
     solid = _solid(strength, _SOLID)
-    lines, likely = select_parts(solid, strength, cautious=True)
-    if max(strength.shape) > THUMBNAIL:
+    in_thumbnail = max(strength.shape) <= THUMBNAIL
+    lines, likely, connected = select_parts(solid, strength, cautious=True, keep_dust=in_thumbnail)
+    if not in_thumbnail:
         return Found([_cut(strength, selection, light, contrast) for selection in likely], lines)
     inks = [_cut(strength, selection, light, contrast) for selection in likely if selection.edges]
-    if len(inks) < len(likely):
-        (left, top, right, bottom), specks = trim_specks(solid)
-        box = left, top, right, bottom
-        inks.append(Ink(strength[top:bottom, left:right], box, light, contrast, specks))
+    for selection in likely:
+        if not selection.edges:
+            box, specks = (selection.box, 0) if connected else trim_specks(solid, selection.box)
+            left, top, right, bottom = box
+            inks.append(Ink(strength[top:bottom, left:right], box, light, contrast, specks))
     return Found(inks, lines)
 
 
@@ -146,7 +158,7 @@ def _on_uneven_paper(level: Pixels) -> Found:
         return Found([])
     strength = cv2.convertScaleAbs(standing.strength, alpha=255 / standing.pen)
     solid = _solid(standing.strength, standing.threshold)
-    lines, likely = select_parts(solid, strength, cautious=False)
+    lines, likely, _ = select_parts(solid, strength, cautious=False)
     return Found([_cut(strength, selection, standing.light, standing.pen) for selection in likely], lines)
 
 

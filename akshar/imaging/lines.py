@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +12,7 @@ from akshar.imaging.ink import Box
 
 FRAME: Final = 4
 """Lines that make a frame, which no character has around it."""
+_SIDES: Final = range(FRAME)
 Mask = npt.NDArray[np.bool_]
 
 # A form line runs within this share of the page along its side.
@@ -59,15 +59,18 @@ def erase_lines(solid: Pixels, box: Box) -> Lines:
     slack = max(1, round(_SLACK * max(height, width)))
     at_edge = (top <= slack, width - right <= slack, height - bottom <= slack, left <= slack)
     # A line runs from an edge of the image to another, unless it is part of a frame.
-    if not any(at_edge) and not all(_covered(page, side) for side in range(FRAME)):
+    if not any(at_edge) and not _covered(page, 0):
         return Lines(solid, 0)
-    candidates = [side for side in range(FRAME) if _covered(page, side)]
-    if len(candidates) < FRAME:
-        candidates = [side for side in candidates if at_edge[side - 1] or at_edge[(side + 1) % FRAME]]
+    across = [side for side in _SIDES if at_edge[side - 1] or at_edge[(side + 1) % FRAME]]
+    candidates = [side for side in across if _covered(page, side)]
+    if len(candidates) == len(across) and all(_covered(page, side) for side in _SIDES if side not in across):
+        candidates = list(_SIDES)
     if not candidates:
         return Lines(solid, 0)
-    found = [(side, line) for side in candidates if (line := _top_line(np.rot90(page, side)))]
-    if len(found) < FRAME:  # Fewer may be strokes, the thicker the likelier.
+    # Fewer lines than a frame's may be strokes, the thicker the likelier.
+    most = _LINE if len(candidates) < FRAME else _THICK_LINE
+    found = [(side, line) for side in candidates if (line := _top_line(np.rot90(page, side), most))]
+    if len(found) < FRAME == len(candidates):
         found = [(side, line) for side, line in found if line.thickness <= max(2, _LINE * page.shape[side % 2])]
     if not found:
         return Lines(solid, 0)
@@ -93,8 +96,10 @@ def _covered(page: Mask, side: int) -> bool:
     height, width = page.shape
     across = side % 2
     depth = _depth(width if across else height)
-    band = (page[:depth], page[:, -depth:], page[-depth:], page[:, :depth])[side].view(np.uint8)
-    return cv2.countNonZero(cv2.reduce(band, across, cv2.REDUCE_MAX)) >= _COVERS * (height if across else width)
+    band = slice(None, depth) if side in (0, 3) else slice(-depth, None)
+    return np.count_nonzero(np.logical_or.reduce(page[:, band] if across else page[band], across)) >= _COVERS * (
+        height if across else width
+    )
 
 
 class _Line(NamedTuple):
@@ -104,18 +109,23 @@ class _Line(NamedTuple):
     thickness: float
 
 
-def _top_line(page: Mask) -> _Line | None:
-    """A straight, thin line from side to side that is the topmost thing on a page."""
+def _top_line(page: Mask, most: float) -> _Line | None:
+    """A straight line from side to side that is the topmost thing on a page, and no thicker than a share of it."""
     height, width = page.shape
-    band = page[: _depth(height)]
-    has_ink = band.any(0)
-    rows = np.arange(len(band))[:, None]
-    first = band.argmax(0)
-    below = ~band & (rows > first)
-    after = np.where(below.any(0), below.argmax(0), len(band))
-    thickness = float(np.median((after - first)[has_ink]))
-    if thickness > max(2, _THICK_LINE * height) or thickness >= len(band):
+    thickest = max(2.0, most * height)
+    # A quick look, at which most strokes fail: they begin with more ink than a line has.
+    if 2 * np.count_nonzero(np.logical_and.reduce(page[: int(thickest) + 1])) > width:
         return None
+    band = page[: _depth(height)]
+    begun = np.logical_or.accumulate(band)
+    ended = np.logical_or.accumulate(begun > band)
+    first, after = len(band) - begun.sum(0), len(band) - ended.sum(0)
+    has_ink = first < len(band)
+    widths = np.sort((after - first)[has_ink])
+    thickness = float(widths[(len(widths) - 1) // 2] + widths[len(widths) // 2]) / 2  # The median.
+    if thickness > thickest or thickness >= len(band):
+        return None
+    rows = np.arange(len(band))[:, None]
     columns = np.flatnonzero(has_ink)
     line = np.rint(_fitted(columns, first[has_ink], width))
     straight = np.abs(first - line) <= max(1.0, _STRAIGHT * width)

@@ -43,12 +43,12 @@ def normalize(ink: Pixels) -> tuple[Glyph, float] | None:
     if (factor := max(ink.shape) // _WORK) > 1 and min(ink.shape) >= factor * INNER:
         crop = crop.reduce(factor)
     resized = crop.resize((INNER, INNER), Image.Resampling.BILINEAR).tobytes()
-    glyph = np.zeros((SIZE, SIZE), np.float32)
-    glyph[BORDER:-BORDER, BORDER:-BORDER] = np.ndarray((INNER, INNER), np.uint8, resized)
-    strongest = glyph.max()
+    inner = np.ndarray((INNER, INNER), np.uint8, resized)
+    strongest = cv2.minMaxLoc(inner)[1]
     if not strongest:  # Specks so far apart that nothing is left of them.
         return None
-    glyph /= strongest
+    glyph = np.zeros((SIZE, SIZE), np.float32)
+    np.divide(inner, np.float32(strongest), out=glyph[BORDER:-BORDER, BORDER:-BORDER])
     return glyph, widened
 
 
@@ -63,7 +63,7 @@ def _center(ink: Pixels, height: int, width: int) -> Pixels:
 def _missing_width(ink: Pixels) -> float:
     """By how many pixels strokes are thinner than `_MIN_STROKE` of the frame: they would vanish in the resize."""
     minimum: float = _MIN_STROKE * min(ink.shape)
-    return minimum - stroke_width(cv2.threshold(ink, int(ink.max()) // 2, 1, cv2.THRESH_BINARY)[1])
+    return minimum - stroke_width(cv2.threshold(ink, cv2.minMaxLoc(ink)[1] // 2, 1, cv2.THRESH_BINARY)[1])
 
 
 def _widen(ink: Pixels, radius: float) -> Pixels:

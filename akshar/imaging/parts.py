@@ -15,7 +15,7 @@ import numpy.typing as npt
 from akshar.imaging.glyph import Pixels
 from akshar.imaging.ink import Box
 from akshar.imaging.lines import EDGE_BAND, FRAME, erase_lines
-from akshar.imaging.strokes import stroke_width
+from akshar.imaging.strokes import stroke_width, with_border
 
 # Dust is smaller than this share of the dot that the pen makes.
 SPECK: Final = 0.4
@@ -55,19 +55,22 @@ class Selections(NamedTuple):
     Attributes:
         lines: how many sides have a form's line, or what looks like one.
         likely: the selections that may be the character, the likelier first; none if there are only a form's lines.
+        connected: whether all ink is one part.
     """
 
     lines: int
     likely: list[Selection]
+    connected: bool = False
 
 
-def select_parts(solid: Pixels, strength: Pixels, cautious: bool) -> Selections:
+def select_parts(solid: Pixels, strength: Pixels, cautious: bool, keep_dust: bool = False) -> Selections:
     """Tell the character's parts from others.
 
     Args:
         solid: 1 where there is ink, which is somewhere; shape (height, width).
         strength: of the ink, same shape.
         cautious: whether what touches the edge is likelier to be the character's than a form's or a neighbour's.
+        keep_dust: whether a selection from which nothing else is left out keeps its dust.
     """
     everything = _Parts(solid, strength)
     box, roomy = everything.box, max(solid.shape) > _SMALL
@@ -76,13 +79,12 @@ def select_parts(solid: Pixels, strength: Pixels, cautious: bool) -> Selections:
         inner, sides = erase_lines(solid, frame)
         if sides == FRAME:
             rest, lines = inner, sides
-    kept = everything.selection(drop_edges=False)
+    connected = everything.count == 1
+    kept = Selection(solid, box, 0, 0) if connected or keep_dust else everything.selection(drop_edges=False)
     if not lines:
-        if not everything.touches_edge:
-            return Selections(0, [kept])
+        if connected or not everything.touch_edge:
+            return Selections(0, [kept], connected)
         dropped = everything.selection(drop_edges=True)
-        if not dropped.edges:
-            return Selections(0, [kept])
         if roomy and _margin(dropped.box, solid) > _LOOSE and not everything.edge_dots():
             return Selections(0, [dropped])
         return Selections(0, _ordered(kept, dropped, cautious and _margin(dropped.box, solid) <= 0))
@@ -132,7 +134,7 @@ class _Parts:
         self.box: Box = left, top, left + width, top + height
         self._inked = np.s_[top : top + height, left : left + width]
         count, _ = cv2.connectedComponents(solid[self._inked], connectivity=8, ltype=cv2.CV_16U)
-        self._count = count - 1
+        self.count = count - 1
         self._page = solid.shape
 
     @cached_property
@@ -152,15 +154,16 @@ class _Parts:
         return cv2.connectedComponentsWithStats(self._solid[self._inked], connectivity=8, ltype=cv2.CV_16U)
 
     @property
-    def touches_edge(self) -> bool:
-        """Whether any part touches the edge of the page."""
+    def touch_edge(self) -> bool:
+        """Whether any part, but not all, touch the edge of the page and lie wholly along it."""
         height, width = self._page
-        return self.box[0] == 0 or self.box[1] == 0 or self.box[2] == width or self.box[3] == height
+        left, top, right, bottom = self.box
+        return (left == 0 or top == 0 or right == width or bottom == height) and bool(self._at_edge.any())
 
     @property
     def box_of_largest(self) -> Box:
         """Around the part that spans the most."""
-        if self._count == 1:
+        if self.count == 1:
             return self.box
         spans = self._stats[:, cv2.CC_STAT_WIDTH] * self._stats[:, cv2.CC_STAT_HEIGHT]
         return _around(self._stats[spans.argmax()][None])
@@ -175,21 +178,21 @@ class _Parts:
         left = rest[self._inked]
         erased = self._solid[self._inked] - left
         labels = self._labels.ravel()
-        of_lines, of_rest = (np.bincount(labels, page.ravel(), self._count + 1) for page in (erased, left))
+        of_lines, of_rest = (np.bincount(labels, page.ravel(), self.count + 1) for page in (erased, left))
         # Erasing leaves some of a line's own rough edge.
         return bool(((of_lines > 0) & (of_rest > _ROUGH * of_lines)).any())
 
     def selection(self, drop_edges: bool) -> Selection:
         """The parts without dust, and without those at the edge if they shall be dropped."""
-        if self._count == 1:
+        if self.count == 1:
             return Selection(self._solid, self.box, 0, 0)
         stats, edge = self._stats, self._at_edge
-        mass = np.bincount(self._labels.ravel(), self._strength[self._inked].ravel(), self._count + 1)[1:]
+        mass = np.bincount(self._labels.ravel(), self._strength[self._inked].ravel(), self.count + 1)[1:]
         main = int(np.where(edge, 0, mass).argmax())
         left, top, width, height, _ = stats[main].tolist()
         left, top = left - self.box[0], top - self.box[1]
         own = self._labels[top : top + height, left : left + width] == main + 1
-        pen = stroke_width(np.pad(own.view(np.uint8), 1))
+        pen = stroke_width(with_border(own.view(np.uint8)))
         areas = stats[:, cv2.CC_STAT_AREA]
         shorter = np.minimum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
         dropped = edge & drop_edges
@@ -215,8 +218,9 @@ class _Parts:
                 max(0, down - self.box[1]) : max(0, height - down - self.box[1]),
                 max(0, across - self.box[0]) : max(0, width - across - self.box[0]),
             ]
-            for part in np.flatnonzero(edge):
-                edge[part] = not (inner == part + 1).any()
+            reaches_in = np.zeros(self.count + 1, np.bool_)
+            reaches_in[inner] = True
+            edge &= ~reaches_in[1:]
             if edge.all():
                 edge[:] = False
         return edge

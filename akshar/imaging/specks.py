@@ -10,7 +10,7 @@ import numpy as np
 from akshar.imaging.glyph import Pixels
 from akshar.imaging.ink import Box
 from akshar.imaging.parts import SPECK
-from akshar.imaging.strokes import stroke_width
+from akshar.imaging.strokes import stroke_width, with_border
 
 # Dust has at most this many pixels, at least `_MIN_GAP` pixels away from the rest.
 _LARGEST_SPECK: Final = 6
@@ -18,20 +18,20 @@ _MIN_GAP: Final = 3
 _GAP: Final = bytes(_MIN_GAP)
 
 
-def trim_specks(solid: Pixels) -> tuple[Box, int]:
+def trim_specks(solid: Pixels, box: Box) -> tuple[Box, int]:
     """The box of all ink without dust at its sides, and the number of specks outside of it.
 
     A glyph fills its frame, so one dark pixel in a corner would shrink it. Dust within the box does little harm.
 
     Args:
         solid: 1 where there is ink.
+        box: around all of it.
     """
-    left, top, width, height = cv2.boundingRect(solid)
-    mask = solid[top : top + height, left : left + width].view(np.bool_)
-    box = left, top, left + width, top + height
+    left, top, right, bottom = box
+    mask = solid[top:bottom, left:right].view(np.bool_)
     if _GAP not in mask.any(0).tobytes() and _GAP not in mask.any(1).tobytes():
         return box, 0  # Nearly always: nothing lies apart.
-    max_ink = min(_LARGEST_SPECK, SPECK * stroke_width(np.pad(mask.view(np.uint8), 1)) ** 2)
+    max_ink = min(_LARGEST_SPECK, SPECK * stroke_width(with_border(mask.view(np.uint8))) ** 2)
     kept = mask
     for axis in (0, 1, 0):  # Removing rows of dust may uncover columns of dust, and the other way round.
         lines = kept.sum(1 - axis).tolist()

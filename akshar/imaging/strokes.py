@@ -7,6 +7,11 @@ import cv2
 from akshar.imaging.glyph import Pixels
 
 
+def with_border(solid: Pixels) -> Pixels:
+    """A drawing with a pixel of paper around it, so that its outline is closed."""
+    return cv2.copyMakeBorder(solid, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+
+
 def stroke_width(solid: Pixels) -> float:
     """The mean width of strokes in pixels: twice their area over the length of their outline.
 

@@ -6,20 +6,22 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from akshar.imaging.glyph import Pixels
+from akshar.imaging.grayscale import histogram
 
 # Grey levels (of 255) between paper and ink below which there is nothing to read.
 MIN_CONTRAST: Final = 20
 _LEVELS: Final = np.arange(256)
-# Up to so many pixels NumPy counts as quickly as OpenCV; beyond so many, every other row tells as much.
-_FEW: Final = 2_000
+# Beyond so many pixels, every other row tells as much.
 _MANY: Final = 20_000
+# For each level, all up to it.
+_UP_TO: Final = [bytes(range(level + 1)) for level in range(256)]
 # Pixels may differ from ink and paper by this share of the contrast, and by more where the levels differ by the next
 # share within a few pixels, because ink and paper meet there.
 _TOLERANCE: Final = 0.25
@@ -30,6 +32,9 @@ _GRAIN: Final = 0.055
 _DOUBT: Final = 0.15
 # The share of pixels that may differ elsewhere: a worn pen, a smudge.
 _ODD: Final = 0.004
+# Where more than this share of a large image differs, a look at a part of its rows will mostly do.
+_MUCH: Final = 0.1
+_PART: Final = 8
 _MEET: Final = np.ones((5, 5), np.uint8)
 
 
@@ -37,7 +42,8 @@ class Separated(NamedTuple):
     """Ink told from paper.
 
     Attributes:
-        strength: of the ink, 0 (paper) to 255, shape (height, width); from 128 on a pixel counts as ink.
+        level: the grey levels, shape (height, width).
+        counts: the number of pixels of each, shape (256,); of a large image, in every other row.
         light: whether the ink is lighter than the paper.
         dark_level: the median level of the darker side.
         light_level: the median level of the lighter side.
@@ -45,7 +51,8 @@ class Separated(NamedTuple):
             of its edge, or nearly half of it is ink.
     """
 
-    strength: Pixels
+    level: Pixels
+    counts: npt.NDArray[Any]
     light: bool
     dark_level: int
     light_level: int
@@ -56,16 +63,17 @@ class Separated(NamedTuple):
         """Grey levels between ink and paper."""
         return self.light_level - self.dark_level
 
-    def inverted(self) -> Separated:
-        """The same page with ink taken for paper."""
-        return self._replace(strength=cv2.bitwise_not(self.strength), light=not self.light)
+    def strength(self) -> Pixels:
+        """Of the ink, 0 (paper) to 255, shape (height, width); from 128 on a pixel counts as ink."""
+        return cv2.LUT(self.level, _stretch(self.dark_level, self.light_level, self.light))
 
 
 def separate(level: Pixels) -> Separated | None:
     """Tell ink from paper, dark on light or light on dark, by Otsu's threshold; None if the image is blank."""
-    counts = _histogram(level)
+    rows = level[::2] if level.size > _MANY else level
+    counts = histogram(rows)
     dark = counts.cumsum()
-    split = otsu(dark, (counts * _LEVELS).cumsum())
+    split = int(cv2.threshold(rows, 0, 1, cv2.THRESH_OTSU)[0])
     below, size = int(dark[split]), int(dark[-1])
     # The medians of the two sides; one side is empty if all pixels have one level.
     low, high = dark.searchsorted((below / 2, (below + size) / 2)).tolist()
@@ -73,41 +81,43 @@ def separate(level: Pixels) -> Separated | None:
         return None
     # Paper is what fills most of the image and most of its edge.
     edge = level[0].tobytes() + level[-1].tobytes() + level[:, 0].tobytes() + level[:, -1].tobytes()
-    dark_edge = len(edge) - len(edge.translate(None, bytes(range(split + 1))))
+    dark_edge = len(edge) - len(edge.translate(None, _UP_TO[split]))
     of_all, of_edge = below / size, dark_edge / len(edge)
     light = of_all + of_edge > 1
     doubtful = (of_all > 0.5) != (of_edge > 0.5) or abs(of_all + of_edge - 1) < _DOUBT
-    return Separated(cv2.LUT(level, _stretch(low, high, light)), light, low, high, doubtful)
+    return Separated(level, counts, light, low, high, doubtful)
 
 
-def _histogram(level: Pixels) -> npt.NDArray[np.int64]:
-    """The number of pixels of each level; of a large image, of every other row."""
-    if level.size <= _FEW:
-        return np.bincount(level.ravel(), minlength=256)
-    rows = level[:: 1 + (level.size > _MANY)]
-    return cv2.calcHist([rows], [0], None, [256], [0, 256]).ravel().astype(np.int64)
-
-
-def is_even(level: Pixels, separated: Separated) -> bool:
+def is_even(separated: Separated) -> bool:
     """Whether nothing but ink and paper is there: little noise, and other levels only where the two meet sharply."""
-    contrast = separated.contrast
-    other = cv2.LUT(level, _other(separated.dark_level, separated.light_level))
-    count = cv2.countNonZero(other)
+    level, contrast = separated.level, separated.contrast
+    is_other = _other(separated.dark_level, separated.light_level)
     most = _ODD * level.size
-    if count <= most:
+    others = float(separated.counts @ is_other)
+    if others <= most and cv2.countNonZero(cv2.LUT(level, is_other)) <= most:
         return True
     if level.shape[1] == 1:
         return False
     steps = cv2.absdiff(level[:, 1:], level[:, :-1])
     if 2 * cv2.countNonZero(cv2.threshold(steps, _GRAIN * contrast, 1, cv2.THRESH_BINARY)[1]) > level.size:
         return False
+    if level.size > _MANY and others > _MUCH * level.size:
+        # A photograph, whose upper part alone mostly has more of them than a clean page may.
+        upper = _odd(level[: len(level) // _PART], separated)
+        if cv2.countNonZero(upper[: -len(_MEET)]) > most:
+            return False
+    return cv2.countNonZero(_odd(level, separated)) <= most
+
+
+def _odd(level: Pixels, separated: Separated) -> Pixels:
+    """1 for each pixel that is near neither of two levels although these do not meet there."""
     # In a tight crop, the paper is beyond the edge.
     paper = separated.dark_level if separated.light else separated.light_level
     change = cv2.morphologyEx(
         level, cv2.MORPH_GRADIENT, _MEET, borderType=cv2.BORDER_CONSTANT, borderValue=float(paper)
     )
-    steep = cv2.threshold(change, _STEEP * contrast, 1, cv2.THRESH_BINARY)[1]
-    return count - cv2.countNonZero(cv2.bitwise_and(other, steep)) <= most
+    steep = cv2.threshold(change, _STEEP * separated.contrast, 1, cv2.THRESH_BINARY)[1]
+    return cv2.subtract(cv2.LUT(level, _other(separated.dark_level, separated.light_level)), steep)
 
 
 @lru_cache(maxsize=4096)
@@ -123,19 +133,3 @@ def _stretch(low: int, high: int, light: bool) -> Pixels:
     strength = ((_LEVELS - low) / (high - low)).clip(0, 1)
     table: Pixels = np.rint(255 * (strength if light else 1 - strength)).astype(np.uint8)
     return table
-
-
-def otsu(dark: npt.NDArray[np.int64], total: npt.NDArray[np.int64]) -> int:
-    """The level up to which pixels count as dark, chosen to maximise the variance between dark and light.
-
-    Otsu, "A threshold selection method from gray-level histograms", 1979. Neither side is empty
-    if there are two levels.
-
-    Args:
-        dark: number of pixels up to each level, shape (256,).
-        total: sum of their levels, shape (256,).
-    """
-    weight = np.maximum(dark * (dark[-1] - dark), 1)  # If one side is empty, there is no variance to divide either.
-    difference = dark * (total[-1] / dark[-1]) - total
-    between = difference * difference / weight
-    return int(between.argmax())
