@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from akshar.imaging.errors import ImageError
-from akshar.imaging.reader import MAX_PIXELS
+from akshar.imaging.formats import MAX_PIXELS
 from akshar.model.runtime import RuntimeName
 
 main = typer.Typer(name="akshar", help="Reads handwritten Devanagari characters.", no_args_is_help=True)
@@ -39,7 +39,7 @@ def predict(
     artifacts: Annotated[Path | None, typer.Option(envvar="AKSHAR_ARTIFACTS", help="Folder of the artifacts.")] = None,
     runtime: Annotated[RuntimeName, typer.Option(envvar="AKSHAR_RUNTIME", help="What runs the network.")] = "auto",
     max_pixels: Annotated[
-        int, typer.Option(min=1, envvar="AKSHAR_MAX_PIXELS", help="Largest image, width times height.")
+        int, typer.Option(min=1, envvar="AKSHAR_MAX_PIXELS", help="Most pixels of an image that are decoded.")
     ] = MAX_PIXELS,
 ) -> None:
     """Read image files; prints one prediction or error per line, as JSON, in order.

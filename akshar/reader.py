@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from akshar.imaging.reader import MAX_PIXELS, check_pixels, from_array, open_image, read
+from akshar.imaging.formats import MAX_PIXELS
+from akshar.imaging.opening import check_pixels
+from akshar.imaging.reader import from_array, open_image, read
 from akshar.model.abstention import DecisionOptions, decide
 from akshar.model.choice import recognize
 from akshar.model.loading import load_recognizer
@@ -27,7 +29,7 @@ class Reader:
     Args:
         artifacts: folder of the artifacts; by default what ``AKSHAR_ARTIFACTS`` names, else those of this installation.
         runtime: ``onnxruntime``, ``tensorflow``, or ``auto``.
-        max_pixels: the largest image that is decoded, width times height.
+        max_pixels: the most pixels of an image that are decoded; of a JPEG or HEIC, fewer are than it has.
 
     Raises:
         BundleError: the artifacts cannot be read, or the runtime is not installed.

@@ -63,9 +63,10 @@ def create_app(
             await loading
         yield
         loading.cancel()
+        await asyncio.wait([loading])
         service: Service | None = app.state.service
         if service is not None:
-            service.decode_pool.stop()
+            await service.decode_pool.stop()
             # The thread may be in native code that does not return; nobody waits for its results any more.
             with suppress(TimeoutError):
                 await asyncio.wait_for(service.batcher.stop(), STOP_SECONDS)
@@ -92,9 +93,13 @@ async def _load(app: FastAPI, settings: Settings, end: Callable[[int], None] | N
     try:
         on_death = partial(end, DIED) if end else lambda: None
         decode_pool = make_decode_pool(settings)
-        service, _ = await asyncio.gather(
-            asyncio.to_thread(load_service, settings, decode_pool, on_death), decode_pool.start()
-        )
+        try:
+            service, _ = await asyncio.gather(
+                asyncio.to_thread(load_service, settings, decode_pool, on_death), decode_pool.start()
+            )
+        except BaseException:
+            await decode_pool.stop()
+            raise
         service.batcher.start()
     except Exception as error:  # Whatever it is, the process is of no use.
         if not end:

@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from akshar.imaging.reader import MAX_PIXELS
+from akshar.imaging.formats import MAX_PIXELS
 from akshar.model.loading import ARTIFACTS
 from akshar.model.runtime import RuntimeName
 
@@ -39,7 +39,10 @@ class Settings(BaseSettings):
     )
     max_bytes: int = Field(10 * 2**20, gt=0, description="Largest request body, and largest file of a batch, in bytes.")
     max_pixels: int = Field(
-        MAX_PIXELS, gt=0, description="Largest image, width times height; checked before it is decoded."
+        MAX_PIXELS,
+        gt=0,
+        description="Most pixels of an image that are decoded, checked before they are. JPEG and HEIC are decoded at a "
+        "fraction of their size.",
     )
     decoders: int = Field(
         0,

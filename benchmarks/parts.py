@@ -20,7 +20,8 @@ import numpy as np
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
-from akshar.imaging.reader import FORMATS, read_glyph
+from akshar.imaging.formats import FORMATS
+from akshar.imaging.reader import read_glyph
 from akshar.model.bundle import KERAS, ONNX, Bundle, load_bundle
 from akshar.model.extractor import Extractor, Features, OnnxExtractor, TensorFlowExtractor
 from akshar.model.recognizer import Recognizer

@@ -4,6 +4,7 @@ import io
 from typing import Any, cast
 
 import numpy as np
+import pillow_heif
 from PIL import Image
 
 from training.data import drawings
@@ -41,7 +42,11 @@ def draw(name: str, size: int = 64, stroke: float = 0.09, margin: float = 0.1) -
 
 def encode(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
+    if kind == "HEIF":  # Not registered with Pillow: reading must not need it.
+        exif = {"exif": options.pop("exif").tobytes()} if "exif" in options else {}
+        pillow_heif.from_pillow(image).save(buffer, **options, **exif)
+    else:
+        image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from typer.main import get_command
 
 from akshar.cli import main as akshar
-from akshar.imaging.reader import FORMATS
+from akshar.imaging.formats import FORMATS
 from akshar.model.abstention import Reason
 from akshar.model.loading import ARTIFACTS
 from app.api.problems import CODES
@@ -80,7 +80,16 @@ def test_every_protocol_and_baseline_has_its_row() -> None:
 
 
 def test_every_format_is_documented() -> None:
-    names = {"JPEG": "JPEG", "PNG": "PNG", "WEBP": "WebP", "BMP": "BMP", "GIF": "GIF"}
+    names = {
+        "JPEG": "JPEG",
+        "PNG": "PNG",
+        "WEBP": "WebP",
+        "BMP": "BMP",
+        "GIF": "GIF",
+        "TIFF": "TIFF",
+        "AVIF": "AVIF",
+        "HEIF": "HEIC",
+    }
     for name in FORMATS:
         assert names[name] in API
 

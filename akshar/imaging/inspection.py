@@ -10,20 +10,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from functools import partial
+from typing import Final
 
+from akshar.imaging.boxes import box_format, walk_boxes
 from akshar.imaging.errors import ImageError
-
-MAX_SCANS: Final = 100
-"""Most scans of a JPEG, each of which goes over all pixels. Progressive JPEGs commonly have ten."""
-MAX_FRAMES: Final = 1000
-"""Most frames of a WebP or PNG animation. Only the first is read. In a GIF, nothing behind it is even looked at."""
-MAX_METADATA_BLOCKS: Final = 256
-"""Most blocks other than pixels: text, profiles, Exif, comments, but also tables and palettes."""
-MAX_METADATA_BYTES: Final = 4 * 2**20
-"""Most bytes of these, as stored in the file."""
-MAX_COMPRESSED_BLOCKS: Final = 8
-"""Most compressed blocks of metadata: Pillow inflates each to as much as a megabyte."""
+from akshar.imaging.look import MAX_METADATA_BYTES, MAX_SCANS, Inspection, Look, stored, too_much_metadata
+from akshar.imaging.tiff import TIFF_MAGIC, walk_tiff
 
 _MAX_PIXEL_CHUNKS: Final = 2048
 """Most chunks of pixels of a PNG that are walked in search of metadata behind them."""
@@ -33,80 +26,7 @@ _JUNK: Final = 64
 """What a byte between the blocks counts, in bytes: Pillow reads these one by one."""
 _SUB_BLOCK: Final = 1024
 """What a sub-block of a GIF counts, which has up to 255: Pillow reads these one by one as well."""
-_SIMPLE_BLOCKS: Final = 16
-_SIMPLE_SCANS: Final = 16
 _SIMPLE_PIXEL_CHUNKS: Final = 64
-
-
-class Inspection(NamedTuple):
-    """What a file declares.
-
-    Attributes:
-        format: by Pillow's name; None if it is none that we read.
-        width: pixels; 0 if unknown.
-        height: pixels; 0 if unknown.
-        simple: whether the file holds one frame and little metadata, none of which Pillow inflates or parses: decoding
-            takes time by its pixels alone and gives no warnings.
-    """
-
-    format: str | None
-    width: int
-    height: int
-    simple: bool
-
-
-class _Look:
-    """What is known of a file so far, with what is not pixels counted up to the limits."""
-
-    __slots__ = ("blocks", "compressed", "ended", "frames", "height", "parsed", "scans", "size", "width")
-
-    def __init__(self) -> None:
-        self.width = self.height = 0
-        self.blocks = self.size = self.compressed = self.frames = 0
-        self.scans = 1
-        self.parsed = self.ended = False
-
-    def add(self, size: int = 0) -> None:
-        """Count a block that is not pixels.
-
-        Raises:
-            ImageError: ``too_much_metadata``.
-        """
-        self.blocks += 1
-        self.size += size
-        if self.blocks > MAX_METADATA_BLOCKS or self.size > MAX_METADATA_BYTES:
-            raise _too_much_metadata()
-
-    def add_compressed(self) -> None:
-        """Count a block among the compressed ones.
-
-        Raises:
-            ImageError: ``too_much_metadata``.
-        """
-        self.compressed += 1
-        if self.compressed > MAX_COMPRESSED_BLOCKS:
-            raise _too_much_metadata()
-
-    def add_frames(self, count: int = 1) -> None:
-        """Count frames.
-
-        Raises:
-            ImageError: ``too_many_frames``.
-        """
-        self.frames += count
-        if self.frames > MAX_FRAMES:
-            raise ImageError("too_many_frames", f"The animation has more than {MAX_FRAMES:,} frames.")
-
-    @property
-    def simple(self) -> bool:
-        return (
-            self.ended
-            and self.width > 0
-            and self.height > 0
-            and self.blocks <= _SIMPLE_BLOCKS
-            and self.scans <= _SIMPLE_SCANS
-            and not (self.compressed or self.frames or self.parsed)
-        )
 
 
 def inspect(data: bytes) -> Inspection:
@@ -119,20 +39,31 @@ def inspect(data: bytes) -> Inspection:
         What the file declares. Whether it is valid is left to the decoder.
 
     Raises:
-        ImageError: ``too_many_scans``, ``too_many_frames`` or ``too_much_metadata``.
+        ImageError: ``too_many_scans``, ``too_many_frames``, ``too_much_metadata``, or ``unsupported_image``: a format
+            that we read in a form that we do not.
     """
+    found = _walk_of(data)
+    if found is None:
+        return Inspection(None, 0, 0, False)
+    kind, walk = found
+    look = Look()
+    try:
+        walk(data, look)
+    except (struct.error, IndexError, OverflowError):  # It ends in the middle of a block, or before one begins.
+        look.ended = False
+    return Inspection(kind, look.width, look.height, look.simple, look.held)
+
+
+def _walk_of(data: bytes) -> tuple[str, Callable[[bytes, Look], None]] | None:
+    """The format of a file by how it begins, and what walks over it."""
     for kind, magic, walk in _WALKS:
         if data.startswith(magic) and (kind != "WEBP" or data[8:12] == b"WEBP"):
-            look = _Look()
-            try:
-                walk(data, look)
-            except (struct.error, IndexError):  # It ends in the middle of a block.
-                look.ended = False
-            return Inspection(kind, look.width, look.height, look.simple)
-    return Inspection(None, 0, 0, False)
+            return kind, walk
+    boxes = box_format(data)
+    return None if boxes is None else (boxes, partial(walk_boxes, kind=boxes))
 
 
-def _png(data: bytes, look: _Look) -> None:
+def _png(data: bytes, look: Look) -> None:
     """Walks behind the pixels, too, where Pillow reads metadata as well."""
     offset, pixels, pixels_start = 8, 0, 0
     while True:
@@ -144,13 +75,13 @@ def _png(data: bytes, look: _Look) -> None:
             pixels += 1
             if pixels >= _MAX_PIXEL_CHUNKS:
                 if body - pixels_start < pixels * _MIN_PIXEL_CHUNK:
-                    raise _too_much_metadata()
+                    raise too_much_metadata()
                 return
             continue
         if kind == b"IEND":
             look.ended = 0 < pixels <= _SIMPLE_PIXEL_CHUNKS
             return
-        look.add(_stored(data, body, length))
+        look.add(stored(data, body, length))
         if kind == b"IHDR":
             if not pixels:
                 look.width, look.height = struct.unpack_from(">II", data, body)
@@ -169,8 +100,8 @@ def _is_compressed(data: bytes, start: int) -> bool:
     return end < 0 or data[end + 1] != 0
 
 
-def _jpeg(data: bytes, look: _Look) -> None:
-    offset, single_scan, components = 2, False, 0
+def _jpeg(data: bytes, look: Look) -> None:
+    offset, single_scan, components, frame = 2, False, 0, 0
     while True:
         if data[offset] != 0xFF:
             end = data.find(b"\xff", offset)
@@ -189,23 +120,37 @@ def _jpeg(data: bytes, look: _Look) -> None:
             break
         if marker not in (0xC4, 0xCC) and (marker <= 0xCF or marker == 0xDE):
             look.height, look.width, components = struct.unpack_from(">HHB", data, offset + 5)
-            single_scan = marker in (0xC0, 0xC1)
+            single_scan, frame = marker in (0xC0, 0xC1), offset + 10
         elif marker in (0xE1, 0xE2):
             look.parsed |= data.startswith((b"Exif\0\0", b"MPF\0"), offset + 4)
-        look.add(_stored(data, offset, length))  # Tables count, too: an image needs no more than a dozen.
+        look.add(stored(data, offset, length))  # Tables count, too: an image needs no more than a dozen.
         offset += 2 + length
     look.ended = True
     # A baseline JPEG with all components in its first scan ends there. Of any other, all scans are decoded. Within
     # them, this pair of bytes is always a marker.
     if single_scan and data[offset + 4] == components:
+        look.reduce(0)
         return
+    look.reduce(_coefficients(look.width * look.height, data[frame : frame + 3 * components]))
     while (offset := data.find(b"\xff\xda", offset + 2)) > 0:
         look.scans += 1
         if look.scans > MAX_SCANS:
             raise ImageError("too_many_scans", f"The JPEG has more than {MAX_SCANS} scans.")
 
 
-def _webp(data: bytes, look: _Look) -> None:
+def _coefficients(pixels: int, components: bytes) -> int:
+    """Bytes of all coefficients, which libjpeg keeps up to the last scan: two for each sample of each component.
+
+    Args:
+        pixels: of the image.
+        components: three bytes each: its id, by how much it is sampled across and down, and a table.
+    """
+    across, down = [factors >> 4 for factors in components[1::3]], [factors & 0xF for factors in components[1::3]]
+    samples = sum(a * d for a, d in zip(across, down, strict=True))
+    return 2 * pixels * samples // max(1, max(across, default=1) * max(down, default=1))
+
+
+def _webp(data: bytes, look: Look) -> None:
     end = struct.unpack_from("<I", data, 4)[0] + 8
     offset = 12
     while offset < end:
@@ -216,7 +161,7 @@ def _webp(data: bytes, look: _Look) -> None:
             look.add_frames()
             continue
         pixels = kind in (b"VP8 ", b"VP8L", b"ALPH")
-        look.add(0 if pixels else _stored(data, body, length))
+        look.add(0 if pixels else stored(data, body, length))
         look.parsed |= kind == b"EXIF"
         if look.width:
             continue
@@ -231,7 +176,7 @@ def _webp(data: bytes, look: _Look) -> None:
     look.ended = len(data) >= end
 
 
-def _gif(data: bytes, look: _Look) -> None:
+def _gif(data: bytes, look: Look) -> None:
     """Walks up to the first frame, as Pillow does."""
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     offset = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)  # Behind the table of colours.
@@ -261,7 +206,7 @@ def _gif(data: bytes, look: _Look) -> None:
     look.ended = True
 
 
-def _bmp(data: bytes, look: _Look) -> None:
+def _bmp(data: bytes, look: Look) -> None:
     header = struct.unpack_from("<I", data, 14)[0]
     if header == 12:
         look.width, look.height = struct.unpack_from("<HH", data, 18)
@@ -272,24 +217,12 @@ def _bmp(data: bytes, look: _Look) -> None:
     look.ended = True
 
 
-def _stored(data: bytes, start: int, length: int) -> int:
-    """How much of a block is in the file, whatever length it declares, in bytes."""
-    return min(length, max(0, len(data) - start))
-
-
-def _too_much_metadata() -> ImageError:
-    return ImageError(
-        "too_much_metadata",
-        f"The file has more than {MAX_METADATA_BLOCKS} blocks of metadata, {MAX_COMPRESSED_BLOCKS} compressed ones, or "
-        f"{MAX_METADATA_BYTES:,} bytes of them.",
-    )
-
-
-_WALKS: Final[tuple[tuple[str, bytes | tuple[bytes, ...], Callable[[bytes, _Look], None]], ...]] = (
+_WALKS: Final[tuple[tuple[str, bytes | tuple[bytes, ...], Callable[[bytes, Look], None]], ...]] = (
     ("PNG", b"\x89PNG\r\n\x1a\n", _png),
     ("JPEG", b"\xff\xd8\xff", _jpeg),
     ("WEBP", b"RIFF", _webp),
     ("GIF", (b"GIF87a", b"GIF89a"), _gif),
     ("BMP", b"BM", _bmp),
+    ("TIFF", TIFF_MAGIC, walk_tiff),
 )
 """Formats by Pillow's name, how their files begin, and what walks over them."""

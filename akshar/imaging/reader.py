@@ -6,44 +6,25 @@ decode within limits, turn upright, find the ink and normalize it.
 
 from __future__ import annotations
 
-import contextlib
-import io
-import warnings
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps
 
 from akshar.imaging.errors import ImageError
 from akshar.imaging.finding import find_ink
+from akshar.imaging.formats import MAX_PIXELS
 from akshar.imaging.glyph import Glyph
 from akshar.imaging.ink import Ink
-from akshar.imaging.inspection import Inspection, inspect
+from akshar.imaging.look import DRAFT_SIDE, Inspection
 from akshar.imaging.modes import to_plain_mode
 from akshar.imaging.normalize import normalize
+from akshar.imaging.opening import check_memory, damaged, look_at, no_warnings, open_looked_at
 
-FORMATS: Final = {
-    "PNG": (".png",),
-    "JPEG": (".jpg", ".jpeg"),
-    "WEBP": (".webp",),
-    "BMP": (".bmp",),
-    "GIF": (".gif",),
-}
-"""The formats that are read, by Pillow's names, and the file endings of each. Everything else derives from this."""
-SUFFIXES: Final = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
-MEDIA_TYPES: Final = tuple(f"image/{name.lower()}" for name in FORMATS)
-MAX_PIXELS: Final = 16_000_000
-# JPEGs are decoded at an eighth, a quarter or half of their size if that leaves this much.
-_DRAFT_SIDE: Final = 480
 # Where an orientation may be stored. Most small images have none of these, and Pillow's search is not free.
 _METADATA: Final = frozenset({"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"})
-# Decoded by libjpeg and libwebp, which take memory of their own.
-_NATIVE_MEMORY: Final = frozenset({"JPEG", "MPO", "WEBP"})
-_DECODER_BYTES: Final = 16
-"""The most that these take for a pixel: the coefficients of a progressive JPEG, or the frames of a WebP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +86,8 @@ def read_glyph(data: bytes, max_pixels: int = MAX_PIXELS) -> Glyph:
 
     Args:
         data: the encoded file, in one of `FORMATS`; the first frame counts.
-        max_pixels: the largest width x height that is decoded; the header is checked before any pixel is.
+        max_pixels: the most pixels that are decoded; the header is checked before any pixel is. JPEG and HEIC are
+            decoded at a fraction of their size, so that the photographs of all phones are below.
 
     Returns:
         The glyph, shape (32, 32), float32, ink 1 and paper 0.
@@ -120,7 +102,7 @@ def read_glyph(data: bytes, max_pixels: int = MAX_PIXELS) -> Glyph:
 
 def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Read the header of an image file; no pixel is decoded. Raises as `read_glyph` does."""
-    return _open(data, _inspect(data), max_pixels)
+    return open_looked_at(data, look_at(data), max_pixels)
 
 
 def read_if_simple(data: bytes, max_pixels: int, small: int) -> Reading | Inspection:
@@ -128,50 +110,11 @@ def read_if_simple(data: bytes, max_pixels: int, small: int) -> Reading | Inspec
 
     Raises as `read_glyph` does.
     """
-    look = _inspect(data)
+    look = look_at(data)
     if not look.simple or look.width * look.height > small:
         return look
-    image = _open(data, look, max_pixels)
+    image = open_looked_at(data, look, max_pixels)
     return read(image) if image.width * image.height <= small else look
-
-
-def _inspect(data: bytes) -> Inspection:
-    if not data:
-        raise ImageError("empty_file", "The file is empty.")
-    return inspect(data)
-
-
-def _open(data: bytes, look: Inspection, max_pixels: int) -> Image.Image:
-    pixels = look.width * look.height
-    if pixels > max_pixels:
-        raise _too_many_pixels(max_pixels)
-    failure: Callable[[int], ImageError]
-    # Errors are raised behind the `try`: as the context of ours, Pillow's would keep its image in memory.
-    try:
-        # Pillow warns about broken metadata and many pixels. Simple files have neither; the service decodes only these
-        # beside other threads, whose warnings would be ignored, too.
-        with contextlib.nullcontext() if look.simple and pixels <= MAX_PIXELS else _no_warnings():
-            image = Image.open(io.BytesIO(data), formats=tuple(FORMATS))
-    except MemoryError:
-        raise
-    except Image.DecompressionBombError:  # So many pixels that Pillow refuses first.
-        failure = _too_many_pixels
-    except UnidentifiedImageError:
-        failure = _unsupported
-    except Exception:
-        failure = _damaged
-    else:
-        check_pixels(image, max_pixels)
-        return image
-    if failure is _damaged:
-        _check_memory(look.format, pixels)
-    raise failure(max_pixels)
-
-
-def check_pixels(image: Image.Image, max_pixels: int) -> None:
-    """Raise ImageError ``too_many_pixels`` if the image has more than ``max_pixels``."""
-    if image.width * image.height > max_pixels:
-        raise _too_many_pixels(max_pixels)
 
 
 def from_array(array: npt.NDArray[Any]) -> Image.Image:
@@ -202,17 +145,18 @@ def read(image: Image.Image) -> Reading:
     longest, pixels = max(image.size), image.width * image.height
     upright = None
     try:
-        image.draft(None, (_DRAFT_SIDE, _DRAFT_SIDE))
+        image.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
+        turned = _is_turned_by_decoder(image)
         image.load()
-        turned = not _METADATA.isdisjoint(image.info) and _turn_upright(image)
+        turned |= not _METADATA.isdisjoint(image.info) and _turn_upright(image)
         upright = to_plain_mode(image)
     except MemoryError:
         raise
-    except Exception:  # As in `open_image`, raised behind the `try`.
+    except Exception:  # As in `open_looked_at`, raised behind the `try`.
         pass
     if upright is None:
-        _check_memory(image.format, pixels)
-        raise _damaged()
+        check_memory(image.format, min(pixels, MAX_PIXELS))
+        raise damaged()
     found = find_ink(upright)
     scale = longest / max(upright.size)  # Above 1 for a JPEG that was decoded at a fraction of its size.
     made = [made for ink in found.inks if (made := _make_glyph(ink, scale))]
@@ -252,52 +196,21 @@ def _blank(lines: int) -> ImageError:
     return ImageError("blank_image", "The image is blank: nothing stands out from the background.")
 
 
+def _is_turned_by_decoder(image: Image.Image) -> bool:
+    """Whether an image that is not loaded yet will be turned by its decoder."""
+    if image.format == "TIFF":
+        return image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+    return bool(getattr(image, "turned", False))  # HEIC's.
+
+
 def _turn_upright(image: Image.Image) -> bool:
     """Turn a loaded image, in place, as its metadata ask; whether they did."""
     before = image.im
     try:
-        with _no_warnings():
+        with no_warnings():
             ImageOps.exif_transpose(image, in_place=True)
     except MemoryError:
         raise
     except Exception:  # Broken metadata does not make the pixels unreadable.
         pass
     return image.im is not before
-
-
-@contextlib.contextmanager
-def _no_warnings() -> Iterator[None]:
-    """Keep Pillow's warnings about a file from the user, whom the error or the prediction tells what matters.
-
-    This is a setting of the whole process up to Python 3.13.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-def _check_memory(kind: str | None, pixels: int) -> None:
-    """Tell want of memory from damage, as which the libraries behind some of Pillow's decoders report it.
-
-    Args:
-        kind: the format, by Pillow's name.
-        pixels: width times height.
-
-    Raises:
-        MemoryError: there is less than decoding an image of this size may take.
-    """
-    if kind in _NATIVE_MEMORY:
-        np.empty(_DECODER_BYTES * pixels, np.uint8)  # Not written to: this takes addresses only.
-
-
-def _too_many_pixels(max_pixels: int) -> ImageError:
-    return ImageError("too_many_pixels", f"The image has more than {max_pixels:,} pixels.")
-
-
-def _unsupported(*_: int) -> ImageError:
-    return ImageError("unsupported_image", f"The file is not an image in one of the formats {', '.join(FORMATS)}.")
-
-
-def _damaged(*_: int) -> ImageError:
-    """For whatever broken data makes decoders raise: OSError, SyntaxError, ValueError, struct.error, ..."""
-    return ImageError("truncated_image", "The image is truncated or damaged.")

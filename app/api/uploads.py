@@ -8,7 +8,7 @@ from typing import Any, Final
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from akshar.imaging.reader import MEDIA_TYPES
+from akshar.imaging.formats import MEDIA_TYPES
 from app.api.multipart import MultipartError, Part, TooManyFilesError, parse_form
 from app.api.problems import ApiError
 from app.serving.admission import Admitted

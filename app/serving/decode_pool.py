@@ -19,7 +19,7 @@ import structlog
 
 from akshar.imaging.errors import ImageError
 from akshar.imaging.finding import THUMBNAIL
-from akshar.imaging.inspection import inspect
+from akshar.imaging.opening import look_at_head
 from akshar.imaging.reader import Reading, read_if_simple
 from app import metrics
 from app.serving.decode_worker import FAULT, OUT_OF_MEMORY, Limits, read_dots
@@ -30,8 +30,6 @@ from app.serving.turns import Turns
 INLINE_PIXELS: Final = THUMBNAIL * THUMBNAIL
 """Up to this size another process costs more than the decoding itself, which takes a fraction of a millisecond."""
 INLINE_BYTES: Final = 8 * 2**10
-_LOOK_BYTES: Final = 64 * 2**10
-"""Where a file declares its size, unless a lot of metadata stands in front of it."""
 _YIELD_SECONDS: Final = 0.005
 """How long small images may be decoded in a row before other requests get their turn."""
 _BASE_COST: Final = 200_000
@@ -94,11 +92,7 @@ class DecodePool:
         Raises:
             OSError, EOFError: they cannot be started.
         """
-        try:
-            await asyncio.gather(*(self._add() for _ in range(self._limits.processes)))
-        except BaseException:
-            self.stop()
-            raise
+        await asyncio.gather(*(self._spawn(self._add()) for _ in range(self._limits.processes)))
         read_dots()
 
     async def _add(self) -> None:
@@ -112,10 +106,12 @@ class DecodePool:
             raise
         self._idle.put_nowait(decoder)
 
-    def stop(self) -> None:
-        """End the decoder processes."""
-        for task in self._tasks:
+    async def stop(self) -> None:
+        """End the decoder processes, of which none may be in use any more."""
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         for decoder in self._decoders:
             decoder.close()
         self._decoders.clear()
@@ -158,8 +154,7 @@ class DecodePool:
         if len(data) > self._limits.max_bytes:
             raise ImageError("too_many_bytes", f"The file has more than {self._limits.max_bytes:,} bytes.")
         if len(data) > INLINE_BYTES:
-            look = inspect(bytes(data[:_LOOK_BYTES]))  # The decoder process looks at all of it.
-            return look.width * look.height
+            return look_at_head(data).pixels  # The decoder process looks at all of it.
         started = time.monotonic()
         try:
             read = read_if_simple(bytes(data), self._limits.image.pixels, INLINE_PIXELS)
@@ -167,7 +162,7 @@ class DecodePool:
             metrics.STAGE_SECONDS["decode"].observe(time.monotonic() - started)
             raise
         if not isinstance(read, Reading):
-            return read.width * read.height
+            return read.pixels
         metrics.STAGE_SECONDS["decode"].observe(time.monotonic() - started)
         return read
 
@@ -175,7 +170,7 @@ class DecodePool:
         cost = _BASE_COST + pixels
         self._waiting_cost += cost
         try:
-            # A file that declares nothing is known to Pillow alone, if at all.
+            # A file whose beginning tells no size may have any.
             async with self._turns.take(client, pixels or self._limits.budget, cost):
                 started = time.monotonic()
                 decoded = await self._decode(data)

@@ -16,15 +16,17 @@ import struct
 import sys
 import traceback
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import cv2
-from PIL import Image
+from PIL import AvifImagePlugin, Image
 from threadpoolctl import threadpool_limits
 
 from akshar.imaging.errors import ImageError
-from akshar.imaging.reader import FORMATS, Reading, open_image, read
+from akshar.imaging.formats import FORMATS
+from akshar.imaging.reader import Reading, open_image, read
 
 HEADER: Final = struct.Struct("!Q")
 """The number of bytes of a file or a result, which follows."""
@@ -32,6 +34,8 @@ OUT_OF_MEMORY: Final = "out_of_memory"
 FAULT: Final = "fault"
 _NICENESS: Final = 5
 """Requests that need no decoder process go first where cores are short."""
+_WRITTEN: Final = tuple(kind for kind in FORMATS if kind != "HEIF")
+_SIMPLE: Final = tuple(kind for kind in _WRITTEN if kind not in ("TIFF", "AVIF"))
 _PAGE: Final = resource.getpagesize()
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -40,7 +44,7 @@ class Limits(NamedTuple):
     """What decoding one image may take.
 
     Attributes:
-        pixels: width times height.
+        pixels: as `akshar.imaging.look.Inspection.pixels` counts them.
         seconds: of CPU time.
         bytes: of address space, beyond what the process takes anyway.
     """
@@ -68,13 +72,20 @@ def serve() -> None:
     limits = Limits(int(pixels), float(seconds), int(memory))
     channel = socket.socket(fileno=sys.stdin.fileno())
     files = channel.makefile("rb")
-    read_dots()
+    _load()
     gc.freeze()
     _confine(limits)
     channel.sendall(HEADER.pack(0))
     while len(header := files.read(HEADER.size)) == HEADER.size:
         result = pickle.dumps(decode(files.read(*HEADER.unpack(header)), limits), pickle.HIGHEST_PROTOCOL)
         channel.sendall(HEADER.pack(len(result)) + result)
+
+
+def _load() -> None:
+    """Load what images of all formats need."""
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    read_dots(_WRITTEN)
+    import akshar.imaging.heif  # noqa: F401  It only reads, so there is no dot.
 
 
 def decode(data: bytes, limits: Limits) -> Reading | Failure:
@@ -93,15 +104,18 @@ def decode(data: bytes, limits: Limits) -> Reading | Failure:
         return Failure(FAULT, traceback.format_exc())
 
 
-def read_dots() -> None:
-    """Load what images need: a dot is read in every format, so that no user waits for the first one.
+def read_dots(kinds: Sequence[str] = _SIMPLE) -> None:
+    """Load what images need: a dot is read in some formats, so that no user waits for the first one.
 
     OpenCV gets one thread in this process, which leaves cores to others.
+
+    Args:
+        kinds: the formats, by default those that are read outside of decoder processes, too.
     """
     cv2.setNumThreads(1)
     dot = Image.new("L", (48, 48), 255)
     dot.paste(0, (18, 18, 30, 30))
-    for kind in FORMATS:
+    for kind in kinds:
         for image in (dot, dot.resize((16, 16))):
             file = io.BytesIO()
             image.save(file, kind)

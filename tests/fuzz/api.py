@@ -14,7 +14,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events
 from schemathesis.engine.recorder import ScenarioRecorder
 
-from akshar.imaging.reader import MEDIA_TYPES
+from akshar.imaging.formats import MEDIA_TYPES
 from tests.fuzz.exchange import MAX_SECONDS, Response
 from tests.fuzz.images import FAMILIES, mutated_image
 from tests.fuzz.oracle import faults_of

@@ -10,9 +10,10 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from akshar.imaging.reader import FORMATS, MEDIA_TYPES
+from akshar.imaging.formats import FORMATS, MEDIA_TYPES
 from benchmarks import hostile as attacks
 from benchmarks.load import multipart
+from tests import containers
 from tests.drawing import coloured, draw, encode, sixteen_bit, transparent
 from tests.faults.client import request
 from tests.fuzz.exchange import Case, Response
@@ -71,6 +72,37 @@ def images() -> dict[str, list[bytes]]:
             attacks.comments(50),
             attacks.sub_blocks(300),
             encode(Image.fromarray(np.zeros((1, 3000), np.uint8)), "GIF"),
+        ],
+        **_containers(exif),
+    }
+
+
+def _containers(exif: Image.Exif) -> dict[str, list[bytes]]:
+    """Images in formats that hold more than an image."""
+    grey, small = draw("pa"), draw("zero", 24)
+    colour, alpha = coloured(grey, (20, 30, 90), (250, 240, 220)), transparent(grey, (0, 0, 0))
+    pages = {"save_all": True, "append_images": [grey]}
+    return {
+        "TIFF": [
+            *(encode(image, "TIFF") for image in (grey, small, colour, alpha, colour.quantize(16), sixteen_bit(grey))),
+            *(encode(grey.convert("1"), "TIFF", compression=f"group{i}") for i in (3, 4)),
+            *(
+                encode(colour, "TIFF", compression=kind)
+                for kind in ("tiff_lzw", "tiff_adobe_deflate", "jpeg", "packbits")
+            ),
+            encode(colour.convert("CMYK"), "TIFF", big_tiff=True),
+            encode(grey, "TIFF", tiffinfo={0x0112: 6}, **pages),
+            *(containers.grey_tiff(grey, tile=16, order=order) for order in "<>"),
+        ],
+        "AVIF": [
+            *(encode(image, "AVIF") for image in (grey, small, colour, alpha)),
+            encode(grey, "AVIF", exif=exif),
+            encode(grey, "AVIF", **pages),
+        ],
+        "HEIF": [
+            *(encode(image, "HEIF") for image in (grey, small, colour, alpha)),
+            encode(grey, "HEIF", exif=exif),
+            containers.tiled_heic([grey.convert("RGB")] * 2, [0, 1, 1, 0], 2, containers.box(b"irot", b"\1")),
         ],
     }
 

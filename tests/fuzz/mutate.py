@@ -107,6 +107,8 @@ def split(data: bytes) -> list[bytes]:
         ends = _walk(data, 8, lambda i: 12 + int.from_bytes(data[i : i + 4], "big"))
     elif data.startswith(b"RIFF"):
         ends = _walk(data, 12, lambda i: 8 + (size := int.from_bytes(data[i + 4 : i + 8], "little")) + size % 2)
+    elif data[4:8] == b"ftyp":
+        return _boxes(data)
     elif data.startswith(b"\xff\xd8"):
         ends = [i for i in range(2, len(data) - 1) if data[i] == 0xFF and data[i + 1] not in (0, 0xFF)]
     elif b"\r\n" in data[:4096]:
@@ -115,6 +117,19 @@ def split(data: bytes) -> list[bytes]:
         ends = list(range(16, len(data), 16))
     starts = [0, *ends]
     return [data[start:end] for start, end in zip(starts, [*ends, len(data)], strict=True) if start < end] or [data]
+
+
+def _boxes(data: bytes) -> list[bytes]:
+    """The boxes of an AVIF or HEIC file; those that hold others come apart into their header and these."""
+    blocks: list[bytes] = []
+    at = 0
+    while at < len(data) and len(blocks) < 10_000:
+        kind = data[at + 4 : at + 8]
+        header = {b"meta": 12, b"iprp": 8, b"ipco": 8, b"iinf": 14}.get(kind)
+        size = header or max(8, int.from_bytes(data[at : at + 4], "big"))
+        blocks.append(data[at : at + size])
+        at += size
+    return [*blocks, data[at:]]
 
 
 def _walk(data: bytes, start: int, size: Callable[[int], int]) -> list[int]:

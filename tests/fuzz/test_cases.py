@@ -1,13 +1,12 @@
 """What the fuzzers send: reproducible, of every format, and mostly damaged."""
 
-import io
 import zlib
 from random import Random
 
 import pytest
-from PIL import Image
 
-from akshar.imaging.reader import FORMATS
+from akshar.imaging.formats import FORMATS
+from akshar.imaging.reader import open_image
 from tests.drawing import draw, encode
 from tests.fuzz import forms, http, images
 from tests.fuzz.mutate import MAX_BYTES, mutate, split, with_checksums
@@ -26,7 +25,7 @@ def test_a_case_follows_from_its_seed_and_number(make: Make) -> None:
 def test_images_of_every_format_are_mutated() -> None:
     assert set(images.images()) == set(FORMATS)
     for kind, whole in images.images().items():
-        assert Image.open(io.BytesIO(whole[0])).format == kind
+        assert open_image(whole[0]).format == kind
     drawn = [images.mutated_image(Random(i)) for i in range(300)]
     seeds = {data for whole in images.images().values() for data in whole}
     assert sum(data in seeds for data in drawn) < 60
@@ -41,6 +40,14 @@ def test_a_png_keeps_right_checksums_and_its_blocks() -> None:
     damaged = data.replace(b"IHDR\0\0\0", b"IHDR\0\0\1")
     header = split(with_checksums(damaged))[1]
     assert int.from_bytes(header[-4:], "big") == zlib.crc32(header[4:-4])
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "HEIF"])
+def test_boxes_come_apart_down_to_the_properties(kind: str) -> None:
+    data = encode(draw("pa"), kind)
+    blocks = split(data)
+    assert b"".join(blocks) == data
+    assert {b"ftyp", b"pitm", b"infe", b"ispe", b"ipma", b"mdat"} <= {block[4:8] for block in blocks}
 
 
 @pytest.mark.parametrize("data", [b"", b"x", b"\x89PNG\r\n\x1a\n", b"RIFF", b"\xff\xd8", b"a\r\nb\r\n", b" " * 20])

@@ -20,8 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from akshar.imaging.errors import ImageError
+from akshar.imaging.formats import SUFFIXES
 from akshar.imaging.glyph import SIZE
-from akshar.imaging.reader import SUFFIXES, read_glyph
+from akshar.imaging.reader import read_glyph
 from akshar.model.classes import CATALOGUE, joint_index
 
 _NHCD = re.compile(r"(?:^|/)(numerals|vowels|consonants)/(\d+)/([^/]+)$")

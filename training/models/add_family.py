@@ -22,8 +22,9 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.svm import SVC
 
 from akshar.imaging.errors import ImageError
+from akshar.imaging.formats import SUFFIXES
 from akshar.imaging.glyph import Glyphs
-from akshar.imaging.reader import SUFFIXES, read_glyph
+from akshar.imaging.reader import read_glyph
 from akshar.model.bundle import Bundle, FamilyModel, load_bundle
 from akshar.model.class_means import ClassMeans, Similarity
 from akshar.model.classes import CATALOGUE, CharacterClass

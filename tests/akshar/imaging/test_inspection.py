@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from akshar.imaging import inspection
+from akshar.imaging import boxes, inspection, look, tiff
 from akshar.imaging.errors import ImageError
-from akshar.imaging.inspection import Inspection, inspect
-from akshar.imaging.reader import FORMATS, SUFFIXES, read_glyph
+from akshar.imaging.formats import FORMATS, SUFFIXES
+from akshar.imaging.inspection import inspect
+from akshar.imaging.look import Inspection
+from akshar.imaging.reader import read_glyph
 from benchmarks import hostile as attacks
 from tests.conftest import DATA
 from tests.drawing import draw, encode
@@ -22,6 +24,8 @@ from tests.drawing import draw, encode
 KINDS = list(FORMATS)
 EXIF = Image.Exif()
 EXIF[0x0112] = 6  # Orientation.
+NEVER_SIMPLE = {"TIFF", "AVIF", "HEIF"}
+LOOKING = {module.__file__ for module in (boxes, inspection, look, tiff)}
 MAX_LINES = 40_000
 """Of Python that one inspection may run, a few milliseconds: one of all blocks of an attack would run millions."""
 
@@ -61,7 +65,7 @@ def lines_run(data: bytes) -> int:
         return in_frame
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
-        return in_frame if frame.f_code.co_filename == inspection.__file__ else None
+        return in_frame if frame.f_code.co_filename in LOOKING else None
 
     before = sys.gettrace()
     sys.settrace(trace)
@@ -78,8 +82,8 @@ def lines_run(data: bytes) -> int:
 def test_an_ordinary_image_is_simple_and_has_its_size(kind: str, mode: str, size: tuple[int, int]) -> None:
     image = Image.new(mode, size)
     data = encode(image.convert("L") if kind == "JPEG" and mode == "P" else image, kind)
-    assert inspect(data) == Inspection(kind, *size, simple=True)
-    assert lines_run(data) < 200
+    assert inspect(data)[:4] == (kind, *size, kind not in NEVER_SIMPLE)
+    assert lines_run(data) < 400
 
 
 @pytest.mark.parametrize(
@@ -117,8 +121,8 @@ def test_captions_in_many_languages_are_accepted_unless_they_are_compressed() ->
 def test_an_animation_is_read_by_its_first_frame(kind: str) -> None:
     first = draw("pa", 64).convert("L")
     data = encode(first, kind, save_all=True, append_images=[draw("tta", 64).convert("L")])
-    look = inspect(data)
-    assert (look.width, look.height, look.simple) == (64, 64, kind == "GIF")  # Pillow reads no further in a GIF.
+    seen = inspect(data)
+    assert (seen.width, seen.height, seen.simple) == (64, 64, kind == "GIF")  # Pillow reads no further in a GIF.
     read_glyph(data)
 
 
@@ -154,9 +158,9 @@ def test_what_asks_too_much_of_a_decoder_is_refused_before_one_sees_it(
     ],
 )
 def test_what_takes_more_time_than_its_pixels_is_not_simple(data: bytes) -> None:
-    look = inspect(data)
-    assert look.width
-    assert not look.simple
+    seen = inspect(data)
+    assert seen.width
+    assert not seen.simple
 
 
 def test_pixels_are_counted_before_a_decoder_sees_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,14 +173,14 @@ def test_pixels_are_counted_before_a_decoder_sees_them(monkeypatch: pytest.Monke
         assert refused.value.code == "too_many_pixels"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", sorted({*KINDS} - {"TIFF"}))
 def test_the_beginning_of_a_file_tells_its_size(kind: str) -> None:
     image = Image.effect_noise((500, 400), 80)
     assert inspect(encode(image, kind)[:1000])[:3] == (kind, 500, 400)
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.sampled_from(KINDS), st.integers(0, 2**32), st.integers(1, 30), st.booleans())
+@given(st.sampled_from(sorted({*KINDS} - NEVER_SIMPLE)), st.integers(0, 2**32), st.integers(1, 30), st.booleans())
 def test_damaged_files_are_inspected_or_refused(kind: str, seed: int, changes: int, animated: bool) -> None:
     """And what Pillow opens has the size that was seen: a smaller one would pass the limit of pixels."""
     rng = random.Random(seed)
@@ -185,15 +189,15 @@ def test_damaged_files_are_inspected_or_refused(kind: str, seed: int, changes: i
     for _ in range(changes):
         data[rng.randrange(min(len(data), 100))] = rng.randrange(256)
     assert lines_run(bytes(data)) < MAX_LINES
-    look = result(bytes(data))
-    if isinstance(look, str):
+    seen = result(bytes(data))
+    if isinstance(seen, str):
         return
     try:
-        with Image.open(io.BytesIO(data), formats=KINDS) as image:
+        with Image.open(io.BytesIO(data), formats=(kind,)) as image:
             size = image.size
     except Exception:  # What it raises about broken files is the concern of `read_glyph`.
         return
-    assert size == (look.width, look.height)
+    assert size == (seen.width, seen.height)
 
 
 @pytest.mark.parametrize(("name", "step"), [("nhcd.zip", 10), ("dhcd-train.zip", 60), ("dongre-mankar.zip", 10)])

@@ -15,7 +15,8 @@ from PIL import Image, ImageOps
 from PIL.ImageFile import ImageFile
 
 from akshar.imaging.errors import ImageError
-from akshar.imaging.reader import FORMATS, open_image, read, read_glyph
+from akshar.imaging.formats import FORMATS
+from akshar.imaging.reader import open_image, read, read_glyph
 from benchmarks import hostile as attacks
 from tests.akshar.imaging.pictures import turned
 from tests.drawing import draw, encode
@@ -36,7 +37,7 @@ def no_garbage_collection() -> Iterator[None]:
 @pytest.mark.parametrize("kind", FORMATS)
 def test_an_error_without_its_traceback_keeps_no_image(kind: str) -> None:
     whole = encode(Image.effect_noise((100, 100), 50), kind)
-    image = open_image(whole[: len(whole) // 2]) if kind != "WEBP" else _webp_with_a_broken_frame()
+    image = open_image(whole[: len(whole) // 2]) if kind in ("PNG", "JPEG", "BMP", "GIF") else _with_broken_pixels(kind)
     kept = weakref.ref(image)
     with pytest.raises(ImageError) as caught:
         read(image)
@@ -47,9 +48,12 @@ def test_an_error_without_its_traceback_keeps_no_image(kind: str) -> None:
     assert kept() is None
 
 
-def _webp_with_a_broken_frame() -> Image.Image:
-    data = bytearray(encode(Image.effect_noise((100, 100), 50), "WEBP", lossless=True))
-    data[30:200] = bytes(170)
+def _with_broken_pixels(kind: str) -> Image.Image:
+    """These are opened only if they are complete."""
+    options: dict[str, dict[str, Any]] = {"WEBP": {"lossless": True}, "TIFF": {"compression": "tiff_adobe_deflate"}}
+    data = bytearray(encode(Image.effect_noise((100, 100), 50), kind, **options.get(kind, {})))
+    start = {"WEBP": 30, "TIFF": 8}.get(kind, data.find(b"mdat") + 4)
+    data[start : start + 170] = bytes(170)
     return open_image(bytes(data))
 
 
@@ -80,17 +84,13 @@ def test_want_of_memory_is_not_taken_for_damage(owner: Any, function: str, monke
 
 
 _SHORT_OF_MEMORY = """
-import io, resource, sys
+import resource, sys
 from akshar.imaging.errors import ImageError
 from akshar.imaging.reader import read_glyph
 data = sys.stdin.buffer.read()
 kind, size = sys.argv[1], int(sys.argv[2])
-from PIL import Image
-dot = Image.new("L", (64, 64), 255)
-dot.paste(0, (20, 20, 40, 40))
-file = io.BytesIO()
-dot.save(file, kind)
-read_glyph(file.getvalue())  # What is loaded at the first image takes memory, too.
+from tests.drawing import draw, encode
+read_glyph(encode(draw("pa"), kind))  # What is loaded at the first image takes memory, too.
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + size, resource.RLIM_INFINITY))
 try:
@@ -105,16 +105,24 @@ except ImageError as error:
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit on address space is Linux's")
 @pytest.mark.parametrize(
     ("kind", "options"),
-    [("WEBP", {}), ("WEBP", {"lossless": True}), ("JPEG", {"progressive": True}), ("PNG", {})],
+    [
+        ("WEBP", {}),
+        ("WEBP", {"lossless": True}),
+        ("JPEG", {"progressive": True}),
+        ("PNG", {}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+        ("AVIF", {"speed": 10}),
+        ("HEIF", {}),
+    ],
 )
 def test_a_decoder_without_memory_does_not_blame_the_image(kind: str, options: dict[str, Any]) -> None:
-    """libwebp and libjpeg report it as damage."""
+    """libwebp, libjpeg, libavif and libheif report it as damage."""
     whole = encode(Image.new("RGB", (3900, 3900), (250, 240, 220)), kind, **options)
     assert _read_with(whole, kind, 2**20) == "MemoryError"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit on address space is Linux's")
-@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "PNG"])
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "PNG", "TIFF", "AVIF", "HEIF"])
 def test_a_truncated_image_is_told_from_want_of_memory(kind: str) -> None:
     whole = encode(Image.effect_noise((1500, 1500), 50), kind)
     assert _read_with(whole[: len(whole) // 2], kind, 200 * 2**20) == "truncated_image"

@@ -1,144 +1,29 @@
 import asyncio
-import os
-import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
-from typing import Any
+from contextlib import AbstractAsyncContextManager
 
 import numpy as np
 import pytest
 
 from akshar.imaging.errors import ImageError
-from akshar.imaging.inspection import Inspection
+from akshar.imaging.look import Inspection
 from akshar.imaging.reader import Reading, read_glyph, read_if_simple
-from app.serving import decode_pool, decode_worker, decoder
-from app.serving.decode_pool import DecodeLimits, DecodePool
-from app.serving.decode_worker import Failure, Limits
-from app.serving.errors import DecoderDiedError, OutOfMemoryError, RecognitionError
+from app.serving import decode_pool
+from app.serving.decode_pool import DecodePool
+from app.serving.errors import OutOfMemoryError
+from app.serving.turns import Turns
+from tests.app.serving import decoding
+from tests.app.serving.decoding import LARGE, SMALL, RunInstead, cancel, children, read_one, run, started
 from tests.drawing import draw, encode
-
-LARGE = encode(draw("pa", 400))
-SMALL = encode(draw("pa", 32))
-
-Decode = Callable[[bytes, Limits], Any]
-
-
-@asynccontextmanager
-async def started(
-    max_bytes: int = 10**6, seconds: float = 5, processes: int = 2, memory: int = 2**29
-) -> AsyncIterator[DecodePool]:
-    pool = DecodePool(DecodeLimits(max_bytes, Limits(10**6, seconds, memory), processes, 10**6))
-    await pool.start()
-    try:
-        yield pool
-    finally:
-        pool.stop()
-
-
-async def read_one(pool: DecodePool, data: bytes) -> Reading:
-    (reading,) = await pool.read([data], "a")
-    if isinstance(reading, Exception):
-        raise reading
-    return reading
-
-
-async def cancel(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
-
-
-def run(scenario: Callable[[], Awaitable[None]]) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(60):
-            await scenario()
-
-    asyncio.run(bounded())
-
-
-_others: set[int] = set()
-
-
-@pytest.fixture(autouse=True)
-def forget_others() -> None:
-    """Other tests of this process have apps, with decoders of their own."""
-    _others.clear()
-    _others.update(children())
-
-
-def children() -> set[int]:
-    """The child processes of this test that run."""
-    pids = {int(pid) for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()}
-    return {pid for pid in pids - _others if Path(f"/proc/{pid}/statm").read_text().split()[0] != "0"}
-
-
-@pytest.fixture
-def run_instead(monkeypatch: pytest.MonkeyPatch) -> Callable[[Decode], None]:
-    """Lets decoder processes run a function below in place of the real decoding; those that are started from now on."""
-
-    def replace(function: Decode) -> None:
-        code = f"from {__name__} import {function.__name__} as f, decode_worker as w; w.decode = f; w.serve()"
-        monkeypatch.setattr(decoder, "COMMAND", [sys.executable, "-c", code])
-
-    return replace
-
-
-def own_process(data: bytes, limits: Limits) -> Failure:
-    return Failure("process", str(os.getpid()))
-
-
-def hang(data: bytes, limits: Limits | None = None) -> Failure:
-    while True:
-        pass
-
-
-_decode = decode_worker.decode
-
-
-def endless(data: bytes, limits: Limits) -> Any:
-    vars(decode_worker)["read"] = hang
-    return _decode(data, limits)
-
-
-def short_of_memory(data: bytes, limits: Limits) -> Any:
-    vars(decode_worker)["open_image"] = _raise_memory_error
-    return _decode(data, limits)
-
-
-def _raise_memory_error(*_: Any) -> None:
-    raise MemoryError
-
-
-def faulty(data: bytes, limits: Limits) -> Any:
-    vars(decode_worker)["read"] = len
-    return _decode(data, limits)
-
-
-def hang_up(data: bytes, limits: Limits) -> Failure:
-    os.abort()
-
-
-class Order:
-    """What a process that a file has taken over may send instead of a result: an order to run a function."""
-
-    def __reduce__(self) -> Any:
-        return os.mkdir, ("taken-over",)
-
-
-def taken_over(data: bytes, limits: Limits) -> Order:
-    return Order()
 
 
 @pytest.mark.parametrize(("data", "inline"), [(SMALL, True), (LARGE, False)])
 def test_small_images_are_decoded_in_the_event_loop_and_large_ones_in_processes(
-    run_instead: Callable[[Decode], None], data: bytes, inline: bool
+    run_instead: RunInstead, data: bytes, inline: bool
 ) -> None:
     async def scenario() -> None:
         async with started() as pool:
             assert np.array_equal((await read_one(pool, data)).glyph, read_glyph(data))
-        run_instead(own_process)
+        run_instead(decoding.own_process)
         async with started() as pool:
             (result,) = await pool.read([data], "a")
             if inline:
@@ -150,6 +35,53 @@ def test_small_images_are_decoded_in_the_event_loop_and_large_ones_in_processes(
         assert not children()
 
     run(scenario)
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "AVIF", "HEIF"])
+def test_formats_of_rich_containers_are_decoded_in_processes_however_small(run_instead: RunInstead, kind: str) -> None:
+    data = encode(draw("pa", 16), kind)
+
+    async def scenario() -> None:
+        async with started() as pool:
+            assert np.array_equal((await read_one(pool, data)).glyph, read_glyph(data))
+        run_instead(decoding.own_process)
+        async with started() as pool:
+            (result,) = await pool.read([data], "a")
+            assert isinstance(result, ImageError)
+            assert int(result.detail) in children()
+
+    run(scenario)
+
+
+def test_large_files_of_unknown_formats_need_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        monkeypatch.setattr(DecodePool, "_decode", lambda *_: pytest.fail("a process was asked"))
+        async with started() as pool:
+            (result,) = await pool.read([bytearray(b"%PDF-1.7" + bytes(100_000))], "a")
+        assert isinstance(result, ImageError)
+        assert result.code == "unsupported_image"
+        assert "PDF" in result.detail
+
+    run(scenario)
+
+
+def test_a_photograph_counts_by_what_is_decoded_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[int] = []
+
+    def count(self: Turns, client: str, pixels: int, cost: float) -> AbstractAsyncContextManager[None]:
+        counted.append(pixels)
+        return take(self, client, pixels, cost)
+
+    take = Turns.take
+    page = draw("pa", 4000).convert("RGB")
+
+    async def scenario() -> None:
+        monkeypatch.setattr(Turns, "take", count)
+        async with started() as pool:
+            assert (await read_one(pool, encode(page, "JPEG"))).size == (4000, 4000)
+
+    run(scenario)
+    assert counted == [500 * 500]
 
 
 def test_each_file_has_its_own_result() -> None:
@@ -166,84 +98,6 @@ def test_each_file_has_its_own_result() -> None:
                 "Reading",
             ]
             assert all(result.__traceback__ is None for result in results if isinstance(result, ImageError))
-
-    run(scenario)
-
-
-def test_a_cancelled_decoding_is_killed_and_only_then_gives_its_turn_back(
-    run_instead: Callable[[Decode], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run_instead(hang)
-
-    async def scenario() -> None:
-        async with started(processes=1) as pool:
-            monkeypatch.undo()
-            (process,) = children()
-            task = asyncio.create_task(pool.read([LARGE, LARGE], "a"))
-            await asyncio.sleep(0.3)
-            assert not pool._turns.idle
-            await cancel(task)
-            assert pool._turns.idle
-            assert process not in children()
-            assert np.array_equal((await read_one(pool, LARGE)).glyph, read_glyph(LARGE))
-
-    run(scenario)
-
-
-def test_whenever_a_decoding_is_cancelled_no_process_is_left_over(run_instead: Callable[[Decode], None]) -> None:
-    run_instead(hang)
-
-    async def scenario() -> None:
-        async with started(processes=2) as pool:
-            for seconds in (0, 0.001, 0.02, 0.1, 0.3, 0.6) * 2:
-                task = asyncio.create_task(pool.read([LARGE], "a"))
-                await asyncio.sleep(seconds)
-                await cancel(task)
-                assert len(children()) <= 2
-            while pool._idle.qsize() < 2:
-                await asyncio.sleep(0.05)
-            assert len(children()) == 2
-        assert not children()
-
-    run(scenario)
-
-
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [
-        (hang_up, DecoderDiedError),
-        (taken_over, DecoderDiedError),
-        (short_of_memory, OutOfMemoryError),
-        (faulty, RecognitionError),
-    ],
-)
-def test_what_is_no_fault_of_the_image_is_not_blamed_on_it(
-    run_instead: Callable[[Decode], None], monkeypatch: pytest.MonkeyPatch, fault: Decode, error: type
-) -> None:
-    run_instead(fault)
-
-    async def scenario() -> None:
-        async with started(processes=1) as pool:
-            monkeypatch.undo()
-            (result,) = await pool.read([LARGE], "a")
-            assert isinstance(result, error)
-            if error is DecoderDiedError:
-                assert np.array_equal((await read_one(pool, LARGE)).glyph, read_glyph(LARGE))
-
-    run(scenario)
-    assert not Path("taken-over").exists()
-
-
-def test_decoding_ends_at_the_limit_of_cpu_time(run_instead: Callable[[Decode], None]) -> None:
-    run_instead(endless)
-
-    async def scenario() -> None:
-        async with started(seconds=1) as pool:
-            started_at = time.monotonic()
-            (result,) = await pool.read([LARGE], "a")
-            assert isinstance(result, ImageError)
-            assert result.code == "decoding_limit"
-            assert time.monotonic() - started_at < 30
 
     run(scenario)
 
@@ -273,39 +127,12 @@ def test_lack_of_memory_in_the_serving_process_is_an_error_of_one_file(monkeypat
     run(scenario)
 
 
-def test_a_process_that_does_not_start_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        async with started(processes=1) as pool:
-            monkeypatch.setattr(decode_pool, "_RESTART_SECONDS", 0.01)
-            with monkeypatch.context() as patch:
-                patch.setattr(decoder, "COMMAND", [sys.executable, "-c", "raise SystemExit"])
-                await pool._replace(await pool._idle.get())
-                task = asyncio.create_task(read_one(pool, LARGE))
-                await asyncio.sleep(0.3)
-                assert not task.done()
-            assert np.array_equal((await task).glyph, read_glyph(LARGE))
-            assert len(children()) == 1
-
-    run(scenario)
-
-
-def test_a_start_that_fails_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        monkeypatch.setattr(decoder, "COMMAND", [sys.executable, "-c", "raise SystemExit"])
-        with pytest.raises(EOFError):
-            async with started():
-                pass
-        assert not children()
-
-    run(scenario)
-
-
-def test_the_delay_is_that_of_the_images_that_wait(run_instead: Callable[[Decode], None]) -> None:
+def test_the_delay_is_that_of_the_images_that_wait(run_instead: RunInstead) -> None:
     async def scenario() -> None:
         async with started(processes=1) as pool:
             assert pool.delay == 0
             await read_one(pool, LARGE)
-            run_instead(hang)
+            run_instead(decoding.hang)
             await pool._replace(await pool._idle.get())
             task = asyncio.create_task(pool.read(8 * [LARGE], "a"))
             await asyncio.sleep(0.1)
