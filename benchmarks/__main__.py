@@ -26,7 +26,7 @@ import typer
 from rich.console import Console
 
 from benchmarks import FAMILY, ROOT, report
-from benchmarks.images import IMAGES, batch, single
+from benchmarks.images import IMAGES, PICTURES, batch, single
 from benchmarks.load import Body, Load, free_port, load
 from benchmarks.peers import PEERS, Peer, environment
 from benchmarks.servers import Server, serving
@@ -242,8 +242,22 @@ def _service(akshar: Running, uploads: list[Body], effort: Effort) -> dict[str, 
         median = _median(loads)
         rate = len(IMAGES) * median["requests_per_second"]
         results["batch"][str(connections)] = {**median, "images_per_second": rate}
+    results["pictures"] = _pictures(akshar, effort)
     results["resident_mb"] = asdict(akshar.server.resident_mb())
     return results
+
+
+def _pictures(akshar: Running, effort: Effort) -> dict[str, Any]:
+    """Uploads of one picture each, by its side in pixels, in turns; and what they cost in CPU time, all processes."""
+    loads: dict[str, list[Load]] = {name: [] for name in PICTURES}
+    cpu: dict[str, list[float]] = {name: [] for name in PICTURES}
+    for _ in range(effort.rounds):
+        for name, picture in PICTURES.items():
+            before = akshar.server.cpu_seconds()
+            measured = akshar.load(PATH, [single(picture)], 32, effort.seconds)
+            loads[name].append(measured)
+            cpu[name].append((akshar.server.cpu_seconds() - before) / measured.requests)
+    return {name: {**_median(loads[name]), "cpu_ms": 1e3 * statistics.median(cpu[name])} for name in PICTURES}
 
 
 def _peer(peer: Peer, workers: int, akshar: Running, uploads: list[Body], logs: Path, effort: Effort) -> dict[str, Any]:

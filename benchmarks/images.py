@@ -27,14 +27,25 @@ IMAGES: Final = tuple(
 )
 
 
-def photo() -> bytes:
-    """A photograph of 1000x1000 pixels: gray ink on gray paper in uneven light, with the noise of a sensor."""
-    page = Image.new("L", (1000, 1000), 255)
-    page.paste(draw(GLYPHS["pa"], 400), (350, 250))
-    light = np.linspace(0.9, 0.6, 1000)[:, None, None] * np.ones(3)
+def photo(side: int = 1000) -> bytes:
+    """A square photograph: gray ink on gray paper in uneven light, with the noise of a sensor."""
+    page = Image.new("L", (side, side), 255)
+    page.paste(draw(GLYPHS["pa"], 2 * side // 5), (7 * side // 20, side // 4))
+    light = np.linspace(0.9, 0.6, side)[:, None, None] * np.ones(3)
     levels = (60 + 0.45 * np.asarray(page, float)[..., None]) * light
-    noisy = levels + np.random.default_rng(0).normal(0, 4, (1000, 1000, 3))
+    noisy = levels + np.random.default_rng(0).normal(0, 4, (side, side, 3))
     return encode(Image.fromarray(noisy.clip(0, 255).astype(np.uint8)), "JPEG", quality=85)
+
+
+PICTURES: Final = {
+    "32": IMAGES[0],
+    "64": encode(draw(GLYPHS["pa"], 64)),
+    "160": encode(draw(GLYPHS["pa"], 160)),
+    "280": encode(draw(GLYPHS["pa"], 280).convert("RGBA")),
+    "300": photo(300),
+    "1000": photo(1000),
+}
+"""Pictures by their side in pixels: grey drawings up to 160, a canvas as browsers save it (RGBA), two photographs."""
 
 
 def single(image: bytes) -> Body:

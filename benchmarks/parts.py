@@ -27,7 +27,7 @@ from akshar.model.extractor import Extractor, Features, OnnxExtractor, TensorFlo
 from akshar.model.recognizer import Recognizer
 from app.main import SWITCH_SECONDS
 from benchmarks import FAMILY, ROOT
-from benchmarks.images import IMAGES, photo
+from benchmarks.images import IMAGES, PICTURES
 from benchmarks.timing import seconds_per_call
 
 SIZES: Final = (1, 8, 32, 128)
@@ -70,7 +70,7 @@ def _by_size(
 def _imaging(rounds: int, seconds: float) -> dict[str, dict[str, float]]:
     """From a file to its glyph, and only decoding the file with Pillow, by the width of the image in pixels."""
     results: dict[str, dict[str, float]] = {}
-    for name, file in {"32": IMAGES[0], "1000": photo()}.items():
+    for name, file in PICTURES.items():
         calls: dict[str, Callable[[], object]] = {
             "glyph": partial(read_glyph, file),
             "pillow": partial(_decode, file),

@@ -33,7 +33,12 @@ TARGETS: Final = {
     "network_n1": Target("<=", 1.5, "time of the network relative to the first one that shipped, 1 image"),
     "network_n32": Target("<=", 1.5, "the same, 32 images"),
     "image_32": Target("<=", 3, "time from a 32x32 PNG to its glyph relative to decoding it with Pillow"),
-    "image_1000": Target("<=", 3, "the same for a 1000x1000 photograph"),
+    "image_64": Target("<=", 3, "the same for a 64x64 PNG"),
+    "image_160": Target("<=", 6, "the same for a 160x160 PNG"),
+    "image_280": Target("<=", 2.5, "the same for a 280x280 canvas with transparency"),
+    "image_300": Target("<=", 2.5, "the same for a 300x300 photograph"),
+    "image_1000": Target("<=", 1.3, "the same for a 1000x1000 photograph"),
+    "canvas_vs_32": Target(">=", 0.5, "requests/s with 280x280 canvases relative to 32x32 drawings, concurrency 32"),
     "batch_vs_in_process": Target(">=", 0.75, "images/s in batches of 64 files relative to one process, no server"),
     "single_vs_ceiling": Target(">=", 0.7, "requests/s relative to the same server without a model, concurrency 32"),
     "best_peer": Target(">=", 1.7, "requests/s relative to the fastest peer with our models, concurrency 32"),
@@ -57,6 +62,8 @@ def ratios(results: dict[str, Any]) -> dict[str, float]:
         **{f"head_n{n}": labels[n] / recognitions[n] for n in ("1", "32")},
         **{f"network_n{n}": parts["network"]["current"][n] / parts["network"]["first"][n] for n in ("1", "32")},
         **{f"image_{size}": times["glyph"] / times["pillow"] for size, times in parts["imaging"].items()},
+        "canvas_vs_32": service["pictures"]["280"]["requests_per_second"]
+        / service["pictures"]["32"]["requests_per_second"],
         "batch_vs_in_process": max(load["images_per_second"] for load in service["batch"].values())
         / parts["in_process"]["images_per_second"],
         "single_vs_ceiling": results["ceiling"]["ratio"],
@@ -83,7 +90,7 @@ def markdown(results: dict[str, Any]) -> str:
         "ratios; absolute figures depend on the machine and the day."
     )
     sections = [["# Benchmark", "", intro], _ratio_table(results), ["## Notes", "", *_notes(results)]]
-    sections += [["## Service", "", *_service_table(results)]]
+    sections += [["## Service", "", *_service_table(results)], ["## Pictures", "", *_picture_table(results)]]
     if "peers" in results:
         sections += [["## Peers", "", *_peer_table(results["peers"])]]
     sections += [["## Parts", "", *_parts_table(results["parts"])]]
@@ -114,6 +121,18 @@ def _notes(results: dict[str, Any]) -> list[str]:
         lines.append(
             f"- `image_32` is missed: Pillow decodes a small drawing in {1e3 * decoding:.2f} ms. No Python code that "
             "makes a glyph from it takes only three times as long."
+        )
+    for size in ("64", "160", "280", "300", "1000"):
+        if f"image_{size}" in missed:
+            times = results["parts"]["imaging"][size]
+            lines.append(
+                f"- `image_{size}` is missed: besides Pillow's {1e3 * times['pillow']:.2f} ms, finding the ink and "
+                f"making the glyph take {1e3 * (times['glyph'] - times['pillow']):.2f} ms."
+            )
+    if "canvas_vs_32" in missed:
+        canvas, small = (results["service"]["pictures"][size]["cpu_ms"] for size in ("280", "32"))
+        lines.append(
+            f"- `canvas_vs_32` is missed: a canvas takes {canvas:.2f} ms of CPU time, a small drawing {small:.2f} ms."
         )
     if "best_peer" in missed:
         lines.append(_peer_note(results))
@@ -151,6 +170,17 @@ def _service_table(results: dict[str, Any]) -> list[str]:
     lines.append(f"| single, without a model | 32 | {rate:.0f} | {rate:.0f} | {_latencies(ceiling)} |")
     rate = results["parts"]["in_process"]["images_per_second"]
     return [*lines, f"| none: in one process, no server | | | {rate:.0f} | | | |"]
+
+
+def _picture_table(results: dict[str, Any]) -> list[str]:
+    intro = (
+        "Uploads of one picture each at concurrency 32, by its side in pixels: drawings, a canvas with transparency "
+        "(280) and photographs (300, 1000). CPU time is that of all processes of the service."
+    )
+    lines = [intro, "", *_header("side", "requests/s", "CPU ms per request", *_LATENCIES)]
+    for side, load in results["service"]["pictures"].items():
+        lines.append(f"| {side} | {load['requests_per_second']:.0f} | {load['cpu_ms']:.2f} | {_latencies(load)} |")
+    return lines
 
 
 def _peer_table(peers: dict[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 _POLL: Final = 0.02
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
 _LOG_TAIL: Final = 3000
 
 
@@ -65,6 +66,21 @@ class Server:
                     elif name == "Pss":
                         pss += int(rest.split()[0])
         return Memory(rss / 1024, pss / 1024)
+
+    def cpu_seconds(self) -> float:
+        """CPU seconds until now of the processes of its session, and of their children that have ended."""
+        return sum(
+            cpu_seconds(int(entry.name), self.pid) for entry in Path("/proc").iterdir() if entry.name.isdecimal()
+        )
+
+
+def cpu_seconds(pid: int, session: int | None = None) -> float:
+    """CPU seconds of a process and of its children that have ended; 0 if it is not there or not of this session."""
+    with contextlib.suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        if session is None or int(fields[3]) == session:
+            return sum(int(field) for field in fields[11:15]) / _TICKS
+    return 0.0
 
 
 @contextlib.contextmanager

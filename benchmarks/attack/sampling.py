@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.servers import Server
+from benchmarks.servers import Server, cpu_seconds
 
 SAMPLE_SECONDS: Final = 0.5
 
@@ -39,8 +38,8 @@ def sample(server: Server, clients: dict[str, int]) -> Sample:
         server: the server, whose processes are all of its session.
         clients: pids by name.
     """
-    cpu = {name: _cpu_seconds(pid) for name, pid in clients.items()}
-    cpu["server"] = _session_cpu_seconds(server.pid)
+    cpu = {name: cpu_seconds(pid) for name, pid in clients.items()}
+    cpu["server"] = server.cpu_seconds()
     busy = Path("/proc/stat").read_text().split("\n", 1)[0].split()
     # User, nice, system, interrupts, and what a hypervisor took; neither idle nor waiting for a disk.
     cpu["all"] = sum(int(busy[i]) for i in (1, 2, 3, 6, 7, 8)) / _TICKS
@@ -54,16 +53,3 @@ def watch(server: Server, clients: dict[str, int], end: float) -> list[Sample]:
         time.sleep(SAMPLE_SECONDS)
         samples.append(sample(server, clients))
     return samples
-
-
-def _session_cpu_seconds(session: int) -> float:
-    return sum(_cpu_seconds(int(entry.name), session) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
-
-
-def _cpu_seconds(pid: int, session: int | None = None) -> float:
-    """CPU seconds of a process and of its children that have ended; 0 if it is not there or not of this session."""
-    with suppress(OSError):
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-        if session is None or int(fields[3]) == session:
-            return sum(int(field) for field in fields[11:15]) / _TICKS
-    return 0.0
