@@ -26,6 +26,8 @@ THUMBNAIL: Final = 40
 _CLEAN_WORK: Final = 400
 # The same for uneven paper: enough for a stroke, few enough for a request.
 _WORK: Final = 192
+# The same at which edges are sharp that are blurred.
+_SHARP: Final = 96
 # A character smaller than this share of the image is sought again, closer.
 _SMALL: Final = 0.5
 _MARGIN: Final = 0.35  # Paper kept around it, as a share of its longer side.
@@ -101,7 +103,14 @@ def _in_part(image: Image.Image, whole: Pixels | None, part: Box) -> Found:
         if level.shape != whole.shape and image.mode != "L" and not is_clear(level):
             level = luminance(image.crop(part))
     separated = separate(level)
-    if separated is not None and is_even(separated):
+    even = separated is not None and is_even(separated)
+    # A small image that was enlarged has soft edges, which are sharp at a size of its own.
+    if not even and (more := -(-max(level.shape) // _SHARP)) > 1:
+        small = np.ascontiguousarray(level[::more, ::more])
+        separated = separate(small)
+        if even := separated is not None and is_even(separated, soft=True):
+            level, factor = small, factor * more
+    if even and separated is not None:
         found = _on_even_paper(separated)
     else:
         if (more := -(-max(level.shape) // _WORK)) > 1:
@@ -127,12 +136,15 @@ def _on_even_paper(separated: Separated) -> Found:
     """The ink on a page that grey levels alone divide."""
     strength, contrast = separated.strength(), separated.contrast
     found = _clean_ink(strength, separated.light, contrast)
-    if not separated.doubtful:
+    if not separated.doubtful or (found.lines >= FRAME and not found.inks):
         return found
     other = _clean_ink(cv2.bitwise_not(strength), not separated.light, contrast)
     # The lines of a box along the image's edge pass for dark paper.
-    if other.lines >= FRAME - (max(strength.shape) > THUMBNAIL):
-        return other._replace(inks=[ink for ink in other.inks if ink.edges])
+    roomy = max(strength.shape) > THUMBNAIL
+    if other.lines >= FRAME - roomy:
+        inks = [ink for ink in other.inks if ink.edges]
+        # So may the paper between a wide stroke and the edge.
+        return other._replace(inks=(inks + found.inks)[:_MOST] if inks and roomy else inks)
     return found._replace(inks=(found.inks + other.inks)[:_MOST])
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final, NamedTuple
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -24,6 +26,10 @@ _STRAIGHT: Final = 0.015
 # It covers this share of its side, and is straight over this share.
 _COVERS: Final = 0.95
 _IS_STRAIGHT: Final = 0.85
+# The sides of a frame that a character crosses are longer than this share of both together.
+_SPAN: Final = 0.6
+# With more than this share of a line beside it, the two are one thick stroke. A headline may be that close.
+_BESIDE: Final = 0.88
 # How close to the edge, as a share of the image's longer side, a line ends that runs over it.
 _SLACK: Final = 0.01
 # Pages of fewer pixels a side have no room for a line and a character.
@@ -70,6 +76,10 @@ def erase_lines(solid: Pixels, box: Box) -> Lines:
     # Fewer lines than a frame's may be strokes, the thicker the likelier.
     most = _LINE if len(candidates) < FRAME else _THICK_LINE
     found = [(side, line) for side in candidates if (line := _top_line(np.rot90(page, side), most))]
+    if len(candidates) == FRAME and len(found) >= FRAME - 1:
+        # One side that is thicker is a line and the headline or stem that touches it.
+        thin = min(line.thickness for _, line in found)
+        found = [(side, line) for side in candidates if (line := _top_line(np.rot90(page, side), most, thin))]
     if len(found) < FRAME == len(candidates):
         found = [(side, line) for side, line in found if line.thickness <= max(2, _LINE * page.shape[side % 2])]
     if not found:
@@ -79,6 +89,40 @@ def erase_lines(solid: Pixels, box: Box) -> Lines:
     for side, line in found:
         np.rot90(erased, side)[: len(line.pixels)][line.pixels] = False
     return Lines(rest, len(found))
+
+
+def crossed_frame(solid: Pixels, box: Box) -> Box | None:
+    """The box that a frame makes which the character crosses, so that it is not the outermost thing.
+
+    Args:
+        solid: 1 where there is ink.
+        box: around the part that may be both.
+    """
+    left, top, right, bottom = box
+    page = solid[top:bottom, left:right]
+    first, last = _outer_lines(cv2.reduce(page, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel(), page.shape)
+    if last - first < _SPAN * page.shape[0]:
+        return None
+    start, end = _outer_lines(cv2.reduce(page, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel(), page.shape[::-1])
+    if end - start < _SPAN * page.shape[1]:
+        return None
+    # A round stroke has no corners.
+    corners = (page[y : y + 2, x : x + 2] for y in (first, last - 2) for x in (start, end - 2))
+    if not all(corner.any() for corner in corners):
+        return None
+    return left + start, top + first, left + end, top + last
+
+
+def _outer_lines(ink: npt.NDArray[np.int32], shape: tuple[int, ...]) -> tuple[int, int]:
+    """The first of the rows that are lines and the one after the last, by the ink in each; 0, 0 if there are none."""
+    most = int(ink.max())
+    if most < _SPAN * shape[1]:
+        return 0, 0
+    rows = np.flatnonzero(ink >= _COVERS * most)
+    first, last = int(rows[0]), int(rows[-1]) + 1
+    # Beyond a line there are only the strokes that cross it. Beside a round stroke there is the rest of it.
+    beyond = (*ink[max(0, first - 2) : max(0, first - 1)], *ink[last + 1 : last + 2])
+    return (0, 0) if beyond and max(beyond) > _BESIDE * most else (first, last)
 
 
 def _depth(length: int) -> int:
@@ -109,12 +153,18 @@ class _Line(NamedTuple):
     thickness: float
 
 
-def _top_line(page: Mask, most: float) -> _Line | None:
-    """A straight line from side to side that is the topmost thing on a page, and no thicker than a share of it."""
+def _top_line(page: Mask, most: float, thin: float = math.inf) -> _Line | None:
+    """A straight line from side to side that is the topmost thing on a page, and no thicker than a share of it.
+
+    Args:
+        page: 1 where there is ink.
+        most: the share.
+        thin: pixels; what is below them is not the line's.
+    """
     height, width = page.shape
     thickest = max(2.0, most * height)
     # A quick look, at which most strokes fail: they begin with more ink than a line has.
-    if 2 * np.count_nonzero(np.logical_and.reduce(page[: int(thickest) + 1])) > width:
+    if thin > thickest and 2 * np.count_nonzero(np.logical_and.reduce(page[: int(thickest) + 1])) > width:
         return None
     band = page[: _depth(height)]
     begun = np.logical_or.accumulate(band)
@@ -122,7 +172,8 @@ def _top_line(page: Mask, most: float) -> _Line | None:
     first, after = len(band) - begun.sum(0), len(band) - ended.sum(0)
     has_ink = first < len(band)
     widths = np.sort((after - first)[has_ink])
-    thickness = float(widths[(len(widths) - 1) // 2] + widths[len(widths) // 2]) / 2  # The median.
+    median = float(widths[(len(widths) - 1) // 2] + widths[len(widths) // 2]) / 2
+    thickness = min(median, thin)
     if thickness > thickest or thickness >= len(band):
         return None
     rows = np.arange(len(band))[:, None]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from akshar.imaging.glyph import Pixels
 from akshar.imaging.ink import Box
-from akshar.imaging.lines import EDGE_BAND, FRAME, erase_lines
+from akshar.imaging.lines import EDGE_BAND, FRAME, crossed_frame, erase_lines
 from akshar.imaging.strokes import stroke_width, with_border
 
 # Dust is smaller than this share of the dot that the pen makes.
@@ -23,12 +23,20 @@ SPECK: Final = 0.4
 _MIN_DOT: Final = 0.6
 # What is left within a form's box is a character if it is longer than this share of the box.
 _MIN_LEFT: Final = 0.12
+# What lies this near to a frame, as a share of its side, and at least in pixels, is the frame's.
+_CRUMBS: Final = 0.06
+_CRUMB: Final = 3
+# The most that lines break strokes which cross them, as a share of the page.
+_LINE_WIDTH: Final = 0.05
 # What erasing a line leaves of it is less than this share of it.
 _ROUGH: Final = 0.2
 # With this much paper around a character, as a share of its size, its strokes are not at the edge. Its dots may be,
 # which are shorter than this share of the page.
 _LOOSE: Final = 0.1
 _DOT: Final = 0.15
+# A whole dot is at most so many times as long as wide, and touches the edge with less than this share of its width.
+_ROUND: Final = 1.5
+_TOUCHES: Final = 0.8
 # Pages of at most this side have no room in which a place would tell a form's line from a headline.
 _SMALL: Final = 40
 
@@ -78,17 +86,25 @@ def select_parts(solid: Pixels, strength: Pixels, cautious: bool, keep_dust: boo
     if lines < FRAME and (frame := everything.box_of_largest) != box:
         inner, sides = erase_lines(solid, frame)
         if sides == FRAME:
-            rest, lines = inner, sides
+            rest, lines, box = inner, sides, frame
     connected = everything.count == 1
-    kept = Selection(solid, box, 0, 0) if connected or keep_dust else everything.selection(drop_edges=False)
+    kept = Selection(solid, everything.box, 0, 0)
+    if not connected and not keep_dust:
+        kept = everything.selection(drop_edges=False)
+    if lines < FRAME and (crossed := crossed_frame(solid, everything.box_of_largest)):
+        inner, sides = erase_lines(solid, crossed)
+        # A round stroke of a wide pen may look like that.
+        if sides == FRAME and (without := _without_lines(_bridged(inner, solid), strength, crossed, framed=True)):
+            return Selections(0, [kept, without])
     if not lines:
         if connected or not everything.touch_edge:
             return Selections(0, [kept], connected)
         dropped = everything.selection(drop_edges=True)
-        if roomy and _margin(dropped.box, solid) > _LOOSE and not everything.edge_dots():
+        margin, short, dots = _margin(dropped.box, solid), *everything.edge_dots()
+        if roomy and margin > _LOOSE and not short:
             return Selections(0, [dropped])
-        return Selections(0, _ordered(kept, dropped, cautious and _margin(dropped.box, solid) <= 0))
-    without = _without_lines(rest, strength, box)
+        return Selections(0, _ordered(kept, dropped, cautious and (dots or margin <= 0)))
+    without = _without_lines(rest, strength, box, lines == FRAME)
     if lines == FRAME:
         return Selections(lines, [without] if without else [])
     if without is None:
@@ -99,8 +115,16 @@ def select_parts(solid: Pixels, strength: Pixels, cautious: bool, keep_dust: boo
     return Selections(lines, _ordered(kept, without, cautious and joined))
 
 
-def _without_lines(rest: Pixels, strength: Pixels, box: Box) -> Selection | None:
-    """The parts left when lines were erased, unless they are crumbs of these."""
+def _bridged(rest: Pixels, solid: Pixels) -> Pixels:
+    """What is left of a page of which lines were erased, with strokes joined that cross them."""
+    width = int(_LINE_WIDTH * max(rest.shape)) | 1
+    return cv2.bitwise_and(cv2.morphologyEx(rest, cv2.MORPH_CLOSE, np.ones((width, width), np.uint8)), solid)
+
+
+def _without_lines(rest: Pixels, strength: Pixels, box: Box, framed: bool) -> Selection | None:
+    """The parts left when the lines along a box were erased, unless they are crumbs of these."""
+    if framed:
+        rest = _without_crumbs(rest, box)
     if not rest.any():
         return None
     selection = _Parts(rest, strength).selection(drop_edges=True)
@@ -108,6 +132,18 @@ def _without_lines(rest: Pixels, strength: Pixels, box: Box) -> Selection | None
     if max(right - left, bottom - top) <= _MIN_LEFT * max(box[2] - box[0], box[3] - box[1]):
         return None
     return selection._replace(edges=selection.edges + 1)
+
+
+def _without_crumbs(rest: Pixels, box: Box) -> Pixels:
+    """What is left of a frame that was erased, without parts just inside it: its corners, if it is turned a little."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(rest, connectivity=8, ltype=cv2.CV_16U)
+    (left, top), (right, bottom) = stats[:, :2].T, (stats[:, :2] + stats[:, 2:4]).T
+    across, down = (max(_CRUMB, round(_CRUMBS * (end - start))) for start, end in zip(box[:2], box[2:], strict=True))
+    near = (right <= box[0] + across) | (left >= box[2] - across) | (bottom <= box[1] + down) | (top >= box[3] - down)
+    inside = (left >= box[0]) & (top >= box[1]) & (right <= box[2]) & (bottom <= box[3])
+    keep = ~(near & inside)
+    keep[0] = False
+    return keep.astype(np.uint8)[labels]
 
 
 def _ordered(kept: Selection, dropped: Selection, keep: bool) -> list[Selection]:
@@ -168,10 +204,29 @@ class _Parts:
         spans = self._stats[:, cv2.CC_STAT_WIDTH] * self._stats[:, cv2.CC_STAT_HEIGHT]
         return _around(self._stats[spans.argmax()][None])
 
-    def edge_dots(self) -> bool:
-        """Whether a part at the edge is small enough to be a dot of the character."""
-        sizes = self._stats[self._at_edge][:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(1)
-        return bool((sizes <= _DOT * max(self._page)).any())
+    def edge_dots(self) -> tuple[bool, bool]:
+        """Whether a part at the edge is short enough to be a dot of the character; whether all look like whole dots."""
+        parts = np.flatnonzero(self._at_edge)
+        sizes = self._stats[parts][:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]]
+        longer = sizes.max(1)
+        short = longer <= _DOT * max(self._page)
+        whole = bool((short & (longer <= _ROUND * sizes.min(1))).all()) and not any(
+            self._is_cut(part) for part in parts.tolist()
+        )
+        return bool(short.any()), whole
+
+    def _is_cut(self, part: int) -> bool:
+        """Whether the edge of the page cuts a part that touches it: the part is as wide there as anywhere."""
+        height, width = self._page
+        left, top, wide, high, _ = self._stats[part].tolist()
+        own = self._labels == part + 1
+        across = (top == 0, own[0]), (top + high == height, own[-1])
+        down = (left == 0, own[:, 0]), (left + wide == width, own[:, -1])
+        return any(
+            at_edge and np.count_nonzero(line) > _TOUCHES * extent
+            for lines, extent in ((across, wide), (down, high))
+            for at_edge, line in lines
+        )
 
     def are_joined(self, rest: Pixels) -> bool:
         """Whether lines that were erased run into what is left."""

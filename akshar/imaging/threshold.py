@@ -88,11 +88,18 @@ def separate(level: Pixels) -> Separated | None:
     return Separated(level, counts, light, low, high, doubtful)
 
 
-def is_even(separated: Separated) -> bool:
-    """Whether nothing but ink and paper is there: little noise, and other levels only where the two meet sharply."""
+def is_even(separated: Separated, soft: bool = False) -> bool:
+    """Whether nothing but ink and paper is there: little noise, and other levels only where the two meet sharply.
+
+    Args:
+        separated: the page.
+        soft: whether it was reduced so far that strokes may be all edge. Then levels beyond both tell of shadow.
+    """
     level, contrast = separated.level, separated.contrast
     is_other = _other(separated.dark_level, separated.light_level)
     most = _ODD * level.size
+    if soft and cv2.countNonZero(cv2.LUT(level, _beyond(separated.dark_level, separated.light_level))) > most:
+        return False
     others = float(separated.counts @ is_other)
     if others <= most and cv2.countNonZero(cv2.LUT(level, is_other)) <= most:
         return True
@@ -125,6 +132,13 @@ def _other(low: int, high: int) -> Pixels:
     """1 for each grey level that is neither near the level of the ink nor near that of the paper."""
     margin = _TOLERANCE * (high - low)
     return ((abs(_LEVELS - low) >= margin) & (abs(_LEVELS - high) >= margin)).astype(np.uint8)
+
+
+@lru_cache(maxsize=4096)
+def _beyond(low: int, high: int) -> Pixels:
+    """1 for each grey level that is darker or lighter than both ink and paper."""
+    margin = _TOLERANCE * (high - low)
+    return (abs(_LEVELS - (low + high) / 2) >= (high - low) / 2 + margin).astype(np.uint8)
 
 
 @lru_cache(maxsize=4096)

@@ -114,6 +114,31 @@ def _form_box(glyph: Ink, strength: int, rng: np.random.Generator) -> bytes:
     return encode(on_paper(ink))
 
 
+def _in_box(glyph: Ink, line: int, gaps: tuple[int, int, int, int], rng: np.random.Generator) -> bytes:
+    """The glyph in a form's box whose sides, in random order, leave these gaps; below 0 the glyph crosses it."""
+    ink = page(enlarge(glyph, 120), 200, 200, 40, 40)
+    above, right, below, left = (40 - line - int(gap) for gap in rng.permutation(gaps))
+    box = np.zeros_like(ink)
+    box[above : 200 - below, left : 200 - right] = 0.8
+    box[above + line : 200 - below - line, left + line : 200 - right - line] = 0
+    cut = min(above, right, below, left) - int(rng.integers(0, 9))
+    return encode(on_paper(np.maximum(ink, box)[cut : 200 - cut, cut : 200 - cut]))
+
+
+def _boxed(glyph: Ink, strength: int, rng: np.random.Generator) -> bytes:
+    gap = 16 - 4 * strength
+    return _in_box(glyph, 1 + strength, (gap, gap, gap, gap), rng)
+
+
+def _touching_box(glyph: Ink, strength: int, rng: np.random.Generator) -> bytes:
+    first, second, third = (0 if strength > sides else 10 for sides in range(3))
+    return _in_box(glyph, 3, (first, second, third, 10), rng)
+
+
+def _crossing_box(glyph: Ink, strength: int, rng: np.random.Generator) -> bytes:
+    return _in_box(glyph, 3, (-6 * strength, 10, 10, 10), rng)
+
+
 def _neighbour(glyph: Ink, strength: int, rng: np.random.Generator) -> bytes:
     ink = page(enlarge(glyph, 120), 168, 168, 24, 24)
     neighbour = enlarge(glyph[::-1, ::-1], 120)[:, : 4 * strength]
@@ -213,6 +238,11 @@ CORRUPTIONS: Final[dict[str, Corruption]] = {
     "shadow": Corruption("the edge of a shadow across the page", _shadow),
     "speckle": Corruption("a scan with dust and pepper", _speckle),
     "form box": Corruption("one to three sides of the form's box in the crop", _form_box),
+    "box around": Corruption("a form's whole box, 12 to 4 pixels around a character of 120", _boxed),
+    "box touching": Corruption("the same, touching the character at one to three sides", _touching_box),
+    "box crossing": Corruption(
+        "the same, crossed by the character at one side: 5, 10, 15 % of it are outside", _crossing_box
+    ),
     "neighbour": Corruption("the edge of a neighbouring character in the crop", _neighbour),
     "thin stroke": Corruption("a drawing on a screen, strokes of 3, 2 and 1 pixels at 320x320", _thin_stroke),
     "marker": Corruption("a thick marker", _marker),

@@ -9,16 +9,34 @@ import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from akshar.model.classes import CATALOGUE
+from training import REPOSITORY
 
 KALAM = Path(str(files("fontpkg_kalam"))) / "files"
 WEIGHTS = ("Light", "Regular", "Bold")
+_FETCHED = REPOSITORY / "fonts" / "node_modules" / "@fontsource"
+FONTS: dict[str, dict[str, Path]] = {
+    "kalam": {weight: KALAM / f"Kalam-{weight}.ttf" for weight in WEIGHTS},
+    **{
+        name: {
+            weight: _FETCHED / name / "files" / f"{name}-devanagari-{weight}-normal.woff"
+            for weight in ("100", "400", "900")
+        }
+        for name in ("noto-sans-devanagari", "noto-serif-devanagari")
+        if (_FETCHED / name).exists()
+    },
+}
+"""The files of each font by its weights: those that `make fonts` fetches are there only then."""
 CHARACTERS = [(family, entry.class_id, entry.character) for family, classes in CATALOGUE.items() for entry in classes]
 """Family, class number and character of all 58 classes."""
 
 
+_MEASURED = 200
+"""The size of a font, in pixels, at which characters are measured."""
+
+
 @cache
-def _font(weight: str, size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(str(KALAM / f"Kalam-{weight}.ttf"), size, layout_engine=ImageFont.Layout.RAQM)
+def _font(font: str, weight: str, size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(str(FONTS[font][weight]), size, layout_engine=ImageFont.Layout.RAQM)
 
 
 def crop(image: Image.Image) -> Image.Image:
@@ -26,10 +44,13 @@ def crop(image: Image.Image) -> Image.Image:
     return image.crop(ImageChops.invert(image).getbbox())
 
 
-def printed(character: str, weight: str, height: int, bilevel: bool = False) -> Image.Image:
-    """A character in print, cut to its ink: dark on white, about so many pixels high."""
-    page = Image.new("L", (4 * height, 4 * height), 255)
-    ImageDraw.Draw(page).text((2 * height, 2 * height), character, 0, _font(weight, round(1.3 * height)), anchor="mm")
+def printed(character: str, weight: str, height: int, bilevel: bool = False, font: str = "kalam") -> Image.Image:
+    """A character in print, cut to its ink: dark on white, so many pixels high."""
+    left, top, right, bottom = _font(font, weight, _MEASURED).getbbox(character)
+    drawn = _font(font, weight, round(height * _MEASURED / (bottom - top)))
+    left, top, right, bottom = (round(at) for at in drawn.getbbox(character))
+    page = Image.new("L", (right - left + 2, bottom - top + 2), 255)
+    ImageDraw.Draw(page).text((1 - left, 1 - top), character, 0, drawn)
     return crop(page.point(lambda level: 255 * (level > 127)) if bilevel else page)
 
 
@@ -42,11 +63,13 @@ def with_margins(drawn: Image.Image, left: float, top: float, right: float, bott
     return page
 
 
-def box(side: int, line: int, inset: int = 0, level: int = 60) -> Image.Image:
-    """An empty box of a form, so many pixels from the edge of a square image."""
-    page = Image.new("L", (side, side), 255)
-    ImageDraw.Draw(page).rectangle((inset, inset, side - 1 - inset, side - 1 - inset), None, level, line)
-    return page
+def box(side: int, line: int, inset: int = 0, level: int = 60, degrees: float = 0) -> Image.Image:
+    """An empty box of a form, so many pixels from the edge of a square image, turned a little."""
+    fine = 4 if degrees else 1
+    page = Image.new("L", (fine * side, fine * side), 255)
+    end = fine * (side - inset) - 1
+    ImageDraw.Draw(page).rectangle((fine * inset, fine * inset, end, end), None, level, fine * line)
+    return page.rotate(degrees, Image.Resampling.BICUBIC, fillcolor=255).reduce(fine) if degrees else page
 
 
 def write(page: Image.Image, drawn: Image.Image, at: tuple[int, int]) -> Image.Image:

@@ -1,7 +1,7 @@
 """Clean ink on even paper gives the same glyph at any size, cut anywhere: what is shown decides, not the size."""
 
+import csv
 import hashlib
-import random
 import zipfile
 from pathlib import Path
 
@@ -14,32 +14,17 @@ from akshar.imaging.reader import open_image, read, read_glyph
 from akshar.model.choice import recognize
 from akshar.model.recognizer import Recognizer
 from tests.akshar.imaging.pictures import similarity
-from tests.akshar.imaging.printing import CHARACTERS, WEIGHTS, crop, inverted, printed, with_margins
+from tests.akshar.imaging.printing import CHARACTERS, crop, printed, with_margins
+from tests.conftest import DATA
 from tests.drawing import draw, encode
 from training.data.drawings import GLYPHS
 
 TIGHT, ABOVE, SIDES = (0, 0, 0, 0), (0, 0, 0, 0.3), (0.2, 0, 0.2, 0)
-KINDS = {"PNG": {}, "JPEG": {"quality": 90}, "WEBP": {"quality": 90}}
+CASES = DATA.parent / "cases"
 
 
 def in_the_middle(drawn: Image.Image) -> np.ndarray:
     return read_glyph(encode(with_margins(drawn, 0.6, 0.6, 0.6, 0.6)))
-
-
-def test_paper_format_and_polarity_do_not_change_a_printed_character() -> None:
-    """Sizes 24 to 400, each side with paper of its own."""
-    draws = random.Random(19)
-    unlike = []
-    for _, _, character in CHARACTERS:
-        for weight in WEIGHTS:
-            height = round(24 * (400 / 24) ** draws.random())
-            drawn = printed(character, weight, height, bilevel=draws.random() < 0.5)
-            page = with_margins(drawn, *(draws.choice((0, 0, draws.random() / 10, draws.random())) for _ in range(4)))
-            kind = draws.choice(list(KINDS))
-            sent = encode(inverted(page) if draws.random() < 0.3 else page, kind, **KINDS[kind])
-            if similarity(read_glyph(sent), in_the_middle(drawn)) < 0.95:
-                unlike.append((character, weight, page.size, kind))
-    assert len(unlike) <= 0.005 * len(CHARACTERS) * len(WEIGHTS), unlike
 
 
 @pytest.mark.parametrize("name", GLYPHS)
@@ -62,7 +47,7 @@ def test_tight_crops_of_print_are_read(recognizer: Recognizer, margins: tuple[fl
         (family, class_id, printed(character, weight, height, bilevel=True))
         for family, class_id, character in CHARACTERS
         for weight in ("Regular", "Bold")
-        for height in (44, 70)
+        for height in (24, 44, 70, 105)
     ]
     readings = [read(open_image(encode(with_margins(crop, *margins).convert("1")))) for _, _, crop in drawn]
     chosen = recognize(recognizer, readings, [family for family, _, _ in drawn])
@@ -71,7 +56,23 @@ def test_tight_crops_of_print_are_read(recognizer: Recognizer, margins: tuple[fl
         for (family, class_id, crop), (recognition, _) in zip(drawn, chosen, strict=True)
         if recognition.best.entry.class_id != class_id
     ]
-    assert len(wrong) <= 1, wrong
+    assert len(wrong) <= 0.01 * len(drawn), wrong
+
+
+def test_the_crops_that_were_misread_are_read(recognizer: Recognizer) -> None:
+    """Forty of the kinds that `test_tight_crops_of_print_are_read` draws, which an earlier version misread."""
+    if not CASES.exists():
+        pytest.skip("The misread crops are not there: they are not part of the repository")
+    rows = list(csv.DictReader((CASES / "cases.tsv").read_text(encoding="utf-8").splitlines(), delimiter="\t"))
+    assert len(rows) == 40
+    readings = [read(open_image((CASES / row["file"]).read_bytes())) for row in rows]
+    chosen = recognize(recognizer, readings, [row["family"] for row in rows])
+    wrong = {
+        row["file"]: recognition.best.entry.character
+        for row, (recognition, _) in zip(rows, chosen, strict=True)
+        if recognition.best.entry.class_id != int(row["class_id"])
+    }
+    assert wrong == {}
 
 
 def test_scaling_does_not_change_what_is_read(recognizer: Recognizer) -> None:
