@@ -174,7 +174,7 @@ def _top_line(page: Mask, most: float, thin: float = math.inf) -> _Line | None:
     widths = np.sort((after - first)[has_ink])
     median = float(widths[(len(widths) - 1) // 2] + widths[len(widths) // 2]) / 2
     thickness = min(median, thin)
-    if thickness > thickest or thickness >= len(band):
+    if median >= len(band) or thickness > thickest:
         return None
     rows = np.arange(len(band))[:, None]
     columns = np.flatnonzero(has_ink)
