@@ -58,7 +58,7 @@ class Settings(BaseSettings):
         512 * 2**20, gt=0, description="Memory that decoding one image may take, in bytes of address space."
     )
     receiving_bytes: int = Field(
-        64 * 2**20,
+        72 * 2**20,
         gt=0,
         description="Most bytes of uploads held at once, over all requests, from the first byte to the prediction.",
     )

@@ -71,9 +71,7 @@ class Reading(Alternative):
         return [self.glyph, *(other.glyph for other in self.alternatives)]
 
     def chosen(self, index: int) -> Reading:
-        """This reading with one of its `glyphs` in the place of its own, which becomes an alternative."""
-        if not index:
-            return self
+        """This reading with one of its `glyphs`, from 1 on, in the place of its own, which becomes an alternative."""
         names = [field.name for field in fields(Alternative)]
         own = Alternative(*(getattr(self, name) for name in names))
         other = self.alternatives[index - 1]

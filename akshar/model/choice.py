@@ -32,7 +32,7 @@ def choose(reading: Reading, recognitions: Sequence[Recognition]) -> tuple[Recog
         inverted = reading.alternatives[at - 1].light != reading.light
         if other.distance < least and not (inverted and other.typicality < _MIN_TYPICALITY):
             index, least = at, other.distance
-    return recognitions[index], reading.chosen(index)
+    return recognitions[index], reading.chosen(index) if index else reading
 
 
 def choose_each(readings: Sequence[Reading], recognitions: Iterable[Recognition]) -> list[tuple[Recognition, Reading]]:

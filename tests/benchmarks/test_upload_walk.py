@@ -34,12 +34,22 @@ def test_report_counts_files() -> None:
     assert list(report(entries[:2]))[-1] == "2 files, 0 entered more than once"
 
 
+AGAIN = {
+    "app/serving/admission.py": "The budgets are held for the request, and then for each part of its body.",
+    "akshar/imaging/opening.py": "A file is looked at, and opened if that shows nothing against it.",
+    "akshar/imaging/look.py": "The look collects what each block of the file declares.",
+    "akshar/imaging/grayscale.py": "Levels are counted where they are told apart.",
+    "akshar/imaging/threshold.py": "Strength is made once ink and paper are told apart.",
+    "akshar/imaging/lines.py": "A form's lines are sought at the edge, then around what crosses them.",
+}
+"""The files that are entered more than once, and why."""
+
+
 @pytest.mark.parametrize("size", [32, 64])
-def test_an_upload_enters_no_file_twice_but_the_budgets(size: int) -> None:
+def test_an_upload_enters_a_file_again_only_for_a_reason(size: int) -> None:
     logs.configure("warning", "json")  # Lines of the log are no part of the walk.
     counts = Counter(entry.file for entry in walk_service(encode(draw("pa", size))))
     logs.configure("info", "json")
     assert {"app/api/predict.py", "akshar/imaging/reader.py", "akshar/model/recognizer.py"} <= set(counts)
     assert ("akshar/imaging/threshold.py" in counts) == (size == 32)  # Others are read in a decoder process.
-    # The budgets are held for the request, and then for each part of its body.
-    assert [file for file, count in counts.items() if count > 1] == ["app/serving/admission.py"]
+    assert {file for file, count in counts.items() if count > 1} <= set(AGAIN)
