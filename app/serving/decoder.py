@@ -17,6 +17,8 @@ from app.serving.decode_worker import HEADER, Failure, Limits
 COMMAND: Final = [sys.executable, "-P", "-c", "from app.serving.decode_worker import serve; serve()"]
 """What a decoder process runs, with its `Limits` as arguments. (-P: nothing is imported from the working directory.)"""
 _MOST_DRAINED: Final = 2**16
+_MOST_BYTES: Final = 2**20
+"""The largest result; an image has at most three glyphs of 4 KiB."""
 _RESULTS: Final = {
     ("akshar", "Reading"),
     ("akshar", "Alternative"),
@@ -66,8 +68,9 @@ class Decoder:
         except OSError as error:
             raise EOFError from error
         (size,) = HEADER.unpack(await self._receive(HEADER.size))
-        result: Reading | Failure = _Unpickler(io.BytesIO(await self._receive(size))).load()
-        return result
+        if size > _MOST_BYTES:
+            raise pickle.UnpicklingError(f"a result of {size} bytes")
+        return _load(await self._receive(size))
 
     async def kill(self) -> int:
         """Kill the process and wait until all it held is free.
@@ -99,6 +102,16 @@ class Decoder:
                 raise EOFError
             left = left[count:]
         return received
+
+
+def _load(data: bytearray) -> Reading | Failure:
+    try:
+        result = _Unpickler(io.BytesIO(data)).load()
+    except Exception as error:  # Whatever a process may send that a file has taken over.
+        raise pickle.UnpicklingError("no result") from error
+    if not isinstance(result, Reading | Failure):
+        raise pickle.UnpicklingError(f"a result of type {type(result).__name__}")
+    return result
 
 
 class _Unpickler(pickle.Unpickler):

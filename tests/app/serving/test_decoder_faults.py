@@ -57,6 +57,8 @@ def test_whenever_a_decoding_is_cancelled_no_process_is_left_over(run_instead: R
     [
         (decoding.hang_up, DecoderDiedError),
         (decoding.taken_over, DecoderDiedError),
+        (decoding.nonsense, DecoderDiedError),
+        (decoding.endless_result, DecoderDiedError),
         (decoding.short_of_memory, OutOfMemoryError),
         (decoding.faulty, RecognitionError),
     ],
