@@ -189,6 +189,9 @@ class DecodePool:
             raise
         except (EOFError, pickle.UnpicklingError):
             return self._died(await self._replace(decoder), len(data))
+        except MemoryError:  # There is none left here, whatever the process has.
+            await self._replace(decoder)
+            return _out_of_memory(len(data))
         self._idle.put_nowait(decoder)
         if isinstance(read, Reading):
             return read

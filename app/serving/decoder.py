@@ -107,6 +107,8 @@ class Decoder:
 def _load(data: bytearray) -> Reading | Failure:
     try:
         result = _Unpickler(io.BytesIO(data)).load()
+    except MemoryError:
+        raise
     except Exception as error:  # Whatever a process may send that a file has taken over.
         raise pickle.UnpicklingError("no result") from error
     if not isinstance(result, Reading | Failure):

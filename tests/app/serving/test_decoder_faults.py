@@ -80,6 +80,21 @@ def test_what_is_no_fault_of_the_image_is_not_blamed_on_it(
     assert not Path("taken-over").exists()
 
 
+def test_lack_of_memory_for_a_result_is_an_error_of_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def short_of_memory(*_: object) -> None:
+        raise MemoryError
+
+    async def scenario() -> None:
+        async with started(processes=1) as pool:
+            with monkeypatch.context() as patch:
+                patch.setattr(decoder._Unpickler, "find_class", short_of_memory)
+                (result,) = await pool.read([LARGE], "a")
+                assert isinstance(result, OutOfMemoryError)
+            assert np.array_equal((await read_one(pool, LARGE)).glyph, read_glyph(LARGE))
+
+    run(scenario)
+
+
 def test_decoding_ends_at_the_limit_of_cpu_time(run_instead: RunInstead) -> None:
     run_instead(decoding.endless)
 
