@@ -8,8 +8,6 @@ times on a shared machine mean little. The results go to ``build/benchmark.*``, 
 from __future__ import annotations
 
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -29,7 +27,7 @@ from benchmarks import FAMILY, ROOT, report
 from benchmarks.images import IMAGES, PICTURES, batch, single
 from benchmarks.load import Body, Load, free_port, load
 from benchmarks.peers import PEERS, Peer, environment
-from benchmarks.servers import Server, serving
+from benchmarks.servers import Server, machine, serving
 
 PATH: Final = f"/predict/{FAMILY}"
 CONCURRENCIES: Final = (1, 8, 32, 128)
@@ -128,18 +126,8 @@ def log(text: str) -> None:
 
 
 def _machine() -> dict[str, Any]:
-    cpu = next(
-        (line.partition(": ")[2] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        platform.machine(),
-    )
     names = ("fastapi", "starlette", "uvicorn", "onnxruntime", "numpy", "scikit-learn", "pillow", "tensorflow")
-    return {
-        "cpu": cpu,
-        "cores": len(os.sched_getaffinity(0)),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in names},
-        "busy_before": _busy_share(),
-    }
+    return {**machine(), "versions": {name: version(name) for name in names}, "busy_before": _busy_share()}
 
 
 def _busy_share(seconds: float = 2) -> float:

@@ -21,6 +21,7 @@ from akshar.model.abstention import DecisionOptions, decide
 from akshar.model.choice import choose_each
 from akshar.model.loading import load_recognizer
 from akshar.model.recognizer import AUTO, Recognizer
+from benchmarks.report import table_header
 
 Levels = npt.NDArray[np.float64]
 """Grey levels, 0 to 255, shape (side, side)."""
@@ -141,7 +142,7 @@ def main() -> None:
     """Print the table and write it."""
     recognizer, _ = load_recognizer(None, "auto")
     names = (*recognizer.families, AUTO)
-    lines = [f"| kind | side | {' | '.join(f'{name}, %' for name in names)} |", "|---" * (len(names) + 2) + "|"]
+    lines = table_header("kind", "side", *(f"{name}, %" for name in names))
     print(*lines, sep="\n")
     for kind in KINDS:
         for side in SIDES:

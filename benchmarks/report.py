@@ -98,7 +98,7 @@ def markdown(results: dict[str, Any]) -> str:
 
 
 def _ratio_table(results: dict[str, Any]) -> list[str]:
-    lines = ["## Targets", "", *_header("ratio", "measured", "target", "meaning")]
+    lines = ["## Targets", "", *table_header("ratio", "measured", "target", "meaning")]
     for name, value in results["ratios"].items():
         target = TARGETS[name]
         mark = "" if target.met_by(value) else " **missed**"
@@ -166,7 +166,7 @@ def _peer_note(results: dict[str, Any]) -> str:
 
 
 def _service_table(results: dict[str, Any]) -> list[str]:
-    lines = _header("uploads", "connections", "requests/s", "images/s", *_LATENCIES)
+    lines = table_header("uploads", "connections", "requests/s", "images/s", *_LATENCIES)
     for kind, images in (("single", 1), ("batch", 64)):
         for connections, load in results["service"][kind].items():
             rate = load["requests_per_second"]
@@ -183,7 +183,7 @@ def _picture_table(results: dict[str, Any]) -> list[str]:
         "Uploads of one picture each at concurrency 32, by its side in pixels: drawings, a canvas with transparency "
         "(280) and photographs (300, 1000). CPU time is that of all processes of the service."
     )
-    lines = [intro, "", *_header("side", "requests/s", "CPU ms per request", *_LATENCIES)]
+    lines = [intro, "", *table_header("side", "requests/s", "CPU ms per request", *_LATENCIES)]
     for side, load in results["service"]["pictures"].items():
         lines.append(f"| {side} | {load['requests_per_second']:.0f} | {load['cpu_ms']:.2f} | {_latencies(load)} |")
     return lines
@@ -192,7 +192,7 @@ def _picture_table(results: dict[str, Any]) -> list[str]:
 def _peer_table(peers: dict[str, Any]) -> list[str]:
     intro = "Each peer took turns with Akshar; `Akshar` columns are Akshar's figures from these turns."
     columns = ("server", "requests/s", "Akshar requests/s", "ratio", *_LATENCIES, "Akshar p99 ms", "resident MB")
-    lines = [intro, "", *_header(*columns)]
+    lines = [intro, "", *table_header(*columns)]
     for name, peer in peers.items():
         lines.append(
             f"| {name} | {peer['other']['requests_per_second']:.0f} | {peer['akshar']['requests_per_second']:.0f} "
@@ -203,7 +203,7 @@ def _peer_table(peers: dict[str, Any]) -> list[str]:
 
 
 def _parts_table(parts: dict[str, Any]) -> list[str]:
-    lines = _header("milliseconds per call", "n = 1", "n = 8", "n = 32", "n = 128")
+    lines = table_header("milliseconds per call", "n = 1", "n = 8", "n = 32", "n = 128")
     for part, variants in (("extractor", parts["extractor"]), ("head of the consonants", parts["head"])):
         for variant, times in variants.items():
             lines.append(f"| {part}: {variant} | {' | '.join(f'{1e3 * seconds:.2f}' for seconds in times.values())} |")
@@ -213,7 +213,8 @@ def _parts_table(parts: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _header(*columns: str) -> list[str]:
+def table_header(*columns: str) -> list[str]:
+    """The first two lines of a Markdown table."""
     return [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
 
 

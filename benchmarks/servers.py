@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import signal
 import subprocess
 import time
@@ -12,7 +13,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 _POLL: Final = 0.02
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -72,6 +73,15 @@ class Server:
         return sum(
             cpu_seconds(int(entry.name), self.pid) for entry in Path("/proc").iterdir() if entry.name.isdecimal()
         )
+
+
+def machine() -> dict[str, Any]:
+    """What this runs on: the CPU, its cores that may be used, and Python."""
+    cpu = next(
+        (line.partition(": ")[2] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        platform.machine(),
+    )
+    return {"cpu": cpu, "cores": len(os.sched_getaffinity(0)), "python": platform.python_version()}
 
 
 def cpu_seconds(pid: int, session: int | None = None) -> float:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import sys
 import tempfile
 import time
@@ -32,7 +31,7 @@ from benchmarks.attack import attacks, flood, normal, report, summary
 from benchmarks.attack.sampling import watch
 from benchmarks.attack.summary import Phase
 from benchmarks.load import free_port
-from benchmarks.servers import Server, serving
+from benchmarks.servers import Server, machine, serving
 
 COMMITTED: Final = ROOT / "benchmarks"
 MEASURED: Final = ROOT / "build"
@@ -88,7 +87,7 @@ def measure(attack_seconds: float, quiet_seconds: float) -> dict[str, Any]:
         turns = list(_turns(quiet_seconds, attack_seconds))
         p99 = summary.by_attack(exchanges.result(), start, turns)
         results = {
-            "machine": _machine(),
+            "machine": machine(),
             "phases": [phase._asdict() for phase in phases],
             "turns": turns,
             "streams": summary.by_phase(exchanges.result(), start, phases),
@@ -108,7 +107,7 @@ def measure_flood(rounds: int, seconds: float) -> dict[str, Any]:
     """A flood, as ``flood.json`` holds it."""
     with _serving() as target, _process() as flooder:
         cells = flood.measure(target.port, flooder, rounds, seconds)
-    return {"machine": _machine(), "rounds": rounds, "seconds": seconds, "cells": cells}
+    return {"machine": machine(), "rounds": rounds, "seconds": seconds, "cells": cells}
 
 
 @contextmanager
@@ -149,14 +148,6 @@ def _read_log(log: Path) -> dict[str, Any]:
             events[entry["event"]] += 1
             errors += entry["level"] != "warning"
     return {"errors": errors, "tracebacks": tracebacks, "events": dict(events.most_common())}
-
-
-def _machine() -> dict[str, Any]:
-    cpu = next(
-        (line.partition(": ")[2] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        platform.machine(),
-    )
-    return {"cpu": cpu, "cores": len(os.sched_getaffinity(0)), "python": platform.python_version()}
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from benchmarks.attack.attacks import KINDS, NICENESS, PAUSE_SECONDS
 from benchmarks.attack.normal import TIMEOUT_SECONDS
 from benchmarks.attack.sampling import SAMPLE_SECONDS
 from benchmarks.attack.summary import PHASES, TARGETS
+from benchmarks.report import table_header
 
 _COLORS: Final = {"32 px": "#c2410c", "280 px": "#1d4ed8", "/livez": "#15803d", "/livez, probe port": "#a855f7"}
 
@@ -61,7 +62,13 @@ def flood_markdown(results: dict[str, Any]) -> str:
         f"and the flood used. Target: a ratio of at most {flood.TARGET.limit:g}."
     )
     columns = ("connections", "flood", "requests/s", "p50 ms", "p99 ms", "ratio of p99", "200s")
-    lines = ["# Flood of large images", "", intro, "", *_header(*columns, "flood's responses/s", "client", "flood")]
+    lines = [
+        "# Flood of large images",
+        "",
+        intro,
+        "",
+        *table_header(*columns, "flood's responses/s", "client", "flood"),
+    ]
     quiet_rows: set[int] = set()
     for cell in results["cells"]:
         if cell["connections"] not in quiet_rows:
@@ -89,7 +96,7 @@ def _machine(results: dict[str, Any]) -> str:
 
 
 def _target_table(results: dict[str, Any]) -> list[str]:
-    lines = _header("figure", "measured", "target", "meaning")
+    lines = table_header("figure", "measured", "target", "meaning")
     for name, value in results["ratios"].items():
         target = TARGETS[name]
         mark = "" if target.met_by(value) else " **missed**"
@@ -98,7 +105,9 @@ def _target_table(results: dict[str, Any]) -> list[str]:
 
 
 def _stream_table(results: dict[str, Any]) -> list[str]:
-    lines = _header("requests", "phase", "number", "p50 ms", "p99 ms", "slowest ms", "200s", "p99 / quiet", "others")
+    lines = table_header(
+        "requests", "phase", "number", "p50 ms", "p99 ms", "slowest ms", "200s", "p99 / quiet", "others"
+    )
     for stream, phases in results["streams"].items():
         for name in PHASES:
             row = phases[name]
@@ -119,7 +128,7 @@ def _resource_table(results: dict[str, Any]) -> list[str]:
         f"{memory['last_mb']:.0f} MB. The columns from the third on are the cores in use, on average."
     )
     columns = ("phase", "highest memory, MB", "server", "normal clients", "attackers", "other processes")
-    lines = [intro, "", *_header(*columns)]
+    lines = [intro, "", *table_header(*columns)]
     for phase in PHASES:
         used = " | ".join(f"{cores[phase][name]:.2f}" for name in names)
         lines.append(f"| {phase} | {memory['peak_mb'][phase]:.0f} | {used} |")
@@ -133,7 +142,7 @@ def _attack_table(results: dict[str, Any]) -> list[str]:
         "that were closed without a response. The other columns are p99 in milliseconds of the normal requests that "
         "were sent while the attack was on, beside two others each time."
     )
-    lines = [intro, "", *_header("attack", "what", "outcomes", *streams)]
+    lines = [intro, "", *table_header("attack", "what", "outcomes", *streams)]
     for name, attack in results["attacks"].items():
         counts = ", ".join(f"{outcome}: {count:,}" for outcome, count in attack["outcomes"].items())
         p99 = " | ".join(f"{attack['p99_ms'][stream]:.0f}" for stream in streams)
@@ -144,10 +153,6 @@ def _attack_table(results: dict[str, Any]) -> list[str]:
 def _log_lines(log: dict[str, Any]) -> list[str]:
     warnings = ", ".join(f"`{event}` {count}" for event, count in log["events"].items()) or "none"
     return [f"Tracebacks: {log['tracebacks']}. Events, at the level of warnings or above: {warnings}."]
-
-
-def _header(*columns: str) -> list[str]:
-    return [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
 
 
 def _share(share: float) -> str:

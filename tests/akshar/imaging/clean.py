@@ -6,11 +6,11 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 from scipy import ndimage
 from skimage.morphology import skeletonize
 
-from tests.akshar.imaging.printing import CHARACTERS, FONTS, crop, inverted, printed, with_margins
+from tests.akshar.imaging.printing import CHARACTERS, FONTS, crop, printed, with_margins
 from tests.drawing import PARTS, draw, encode
 from training.data.drawings import GLYPHS
 
@@ -81,7 +81,7 @@ class Case(NamedTuple):
     def page(self, drawn: Image.Image) -> Image.Image:
         """A crop with the margins and the polarity of this case."""
         page = with_margins(drawn, *self.margins)
-        return inverted(page) if self.light else page
+        return ImageChops.invert(page) if self.light else page
 
     def file(self) -> bytes:
         """The picture as it is sent."""

@@ -5,7 +5,6 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from akshar.model.classes import CATALOGUE
@@ -92,8 +91,3 @@ def row_of_boxes(digits: list[Image.Image], side: int) -> Iterator[Image.Image]:
         page = write(page, digit, (at * side + (side - digit.width) // 2, (side - digit.height) // 2))
     for at in range(len(digits)):
         yield page.crop((at * side, 0, (at + 1) * side + line, page.height))
-
-
-def inverted(page: Image.Image) -> Image.Image:
-    """The page as light ink on dark paper."""
-    return Image.fromarray(255 - np.asarray(page))

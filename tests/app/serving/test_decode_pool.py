@@ -16,8 +16,12 @@ from tests.app.serving.decoding import LARGE, SMALL, RunInstead, cancel, childre
 from tests.drawing import draw, encode
 
 
-@pytest.mark.parametrize(("data", "inline"), [(SMALL, True), (LARGE, False)])
-def test_small_images_are_decoded_in_the_event_loop_and_large_ones_in_processes(
+@pytest.mark.parametrize(
+    ("data", "inline"),
+    [(SMALL, True), (LARGE, False), *((encode(draw("pa", 16), kind), False) for kind in ("TIFF", "AVIF", "HEIF"))],
+    ids=["small", "large", "TIFF", "AVIF", "HEIF"],
+)
+def test_small_images_are_decoded_in_the_event_loop_and_large_or_rich_ones_in_processes(
     run_instead: RunInstead, data: bytes, inline: bool
 ) -> None:
     async def scenario() -> None:
@@ -33,22 +37,6 @@ def test_small_images_are_decoded_in_the_event_loop_and_large_ones_in_processes(
                 assert int(result.detail) in children()
             assert pool._turns.idle
         assert not children()
-
-    run(scenario)
-
-
-@pytest.mark.parametrize("kind", ["TIFF", "AVIF", "HEIF"])
-def test_formats_of_rich_containers_are_decoded_in_processes_however_small(run_instead: RunInstead, kind: str) -> None:
-    data = encode(draw("pa", 16), kind)
-
-    async def scenario() -> None:
-        async with started() as pool:
-            assert np.array_equal((await read_one(pool, data)).glyph, read_glyph(data))
-        run_instead(decoding.own_process)
-        async with started() as pool:
-            (result,) = await pool.read([data], "a")
-            assert isinstance(result, ImageError)
-            assert int(result.detail) in children()
 
     run(scenario)
 
