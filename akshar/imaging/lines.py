@@ -15,6 +15,8 @@ from akshar.imaging.ink import Box
 FRAME: Final = 4
 """Lines that make a frame, which no character has around it."""
 _SIDES: Final = range(FRAME)
+# Many characters have a headline and a stem on the right, few a stroke all along the other sides.
+_RAREST_FIRST: Final = _SIDES[::-1]
 Mask = npt.NDArray[np.bool_]
 
 # A form line runs within this share of the page along its side.
@@ -60,26 +62,25 @@ def erase_lines(solid: Pixels, box: Box) -> Lines:
     left, top, right, bottom = box
     if min(right - left, bottom - top) < _ROOM:
         return Lines(solid, 0)
-    page = solid[top:bottom, left:right].view(np.bool_)
+    page = solid[top:bottom, left:right]
     height, width = solid.shape
     slack = max(1, round(_SLACK * max(height, width)))
     at_edge = (top <= slack, width - right <= slack, height - bottom <= slack, left <= slack)
     # A line runs from an edge of the image to another, unless it is part of a frame.
-    if not any(at_edge) and not _covered(page, 0):
-        return Lines(solid, 0)
     across = [side for side in _SIDES if at_edge[side - 1] or at_edge[(side + 1) % FRAME]]
     candidates = [side for side in across if _covered(page, side)]
-    if len(candidates) == len(across) and all(_covered(page, side) for side in _SIDES if side not in across):
+    if len(candidates) == len(across) and all(_covered(page, side) for side in _RAREST_FIRST if side not in across):
         candidates = list(_SIDES)
     if not candidates:
         return Lines(solid, 0)
     # Fewer lines than a frame's may be strokes, the thicker the likelier.
     most = _LINE if len(candidates) < FRAME else _THICK_LINE
-    found = [(side, line) for side in candidates if (line := _top_line(np.rot90(page, side), most))]
+    mask = page.view(np.bool_)
+    found = [(side, line) for side in candidates if (line := _top_line(np.rot90(mask, side), most))]
     if len(candidates) == FRAME and len(found) >= FRAME - 1:
         # One side that is thicker is a line and the headline or stem that touches it.
         thin = min(line.thickness for _, line in found)
-        found = [(side, line) for side in candidates if (line := _top_line(np.rot90(page, side), most, thin))]
+        found = [(side, line) for side in candidates if (line := _top_line(np.rot90(mask, side), most, thin))]
     if len(found) < FRAME == len(candidates):
         found = [(side, line) for side, line in found if line.thickness <= max(2, _LINE * page.shape[side % 2])]
     if not found:
@@ -100,12 +101,11 @@ def crossed_frame(solid: Pixels, box: Box) -> Box | None:
     """
     left, top, right, bottom = box
     page = solid[top:bottom, left:right]
-    first, last = _outer_lines(cv2.reduce(page, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel(), page.shape)
-    if last - first < _SPAN * page.shape[0]:
+    height, width = page.shape
+    rows = _outer_lines(_sums(page, 1), width)
+    if rows is None or (columns := _outer_lines(_sums(page, 0), height)) is None:
         return None
-    start, end = _outer_lines(cv2.reduce(page, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel(), page.shape[::-1])
-    if end - start < _SPAN * page.shape[1]:
-        return None
+    (first, last), (start, end) = rows, columns
     # A round stroke has no corners.
     corners = (page[y : y + 2, x : x + 2] for y in (first, last - 2) for x in (start, end - 2))
     if not all(corner.any() for corner in corners):
@@ -113,16 +113,23 @@ def crossed_frame(solid: Pixels, box: Box) -> Box | None:
     return left + start, top + first, left + end, top + last
 
 
-def _outer_lines(ink: npt.NDArray[np.int32], shape: tuple[int, ...]) -> tuple[int, int]:
-    """The first of the rows that are lines and the one after the last, by the ink in each; 0, 0 if there are none."""
-    most = int(ink.max())
-    if most < _SPAN * shape[1]:
-        return 0, 0
-    rows = np.flatnonzero(ink >= _COVERS * most)
-    first, last = int(rows[0]), int(rows[-1]) + 1
+def _outer_lines(ink: npt.NDArray[np.int32], length: int) -> tuple[int, int] | None:
+    """The first of the rows that are lines and the one after the last; None if they are no two sides of a frame.
+
+    Args:
+        ink: pixels of ink in each row.
+        length: pixels in a row.
+    """
+    most = cv2.minMaxLoc(ink)[1]
+    if most < _SPAN * length:
+        return None
+    lines = (ink >= _COVERS * most).nonzero()[0]
+    first, last = int(lines[0]), int(lines[-1]) + 1
+    if last - first < _SPAN * len(ink):
+        return None
     # Beyond a line there are only the strokes that cross it. Beside a round stroke there is the rest of it.
     beyond = (*ink[max(0, first - 2) : max(0, first - 1)], *ink[last + 1 : last + 2])
-    return (0, 0) if beyond and max(beyond) > _BESIDE * most else (first, last)
+    return None if beyond and max(beyond) > _BESIDE * most else (first, last)
 
 
 def _depth(length: int) -> int:
@@ -130,20 +137,23 @@ def _depth(length: int) -> int:
     return max(_MIN_DEPTH, round(EDGE_BAND * length))
 
 
-def _covered(page: Mask, side: int) -> bool:
+def _covered(page: Pixels, side: int) -> bool:
     """Whether there is ink nearly everywhere along a side: a quick look, which most pages do not pass.
 
     Args:
-        page: where there is ink.
+        page: 1 where there is ink.
         side: 0 top, 1 right, 2 bottom, 3 left.
     """
-    height, width = page.shape
     across = side % 2
-    depth = _depth(width if across else height)
+    depth = _depth(page.shape[across])
     band = slice(None, depth) if side in (0, 3) else slice(-depth, None)
-    return np.count_nonzero(np.logical_or.reduce(page[:, band] if across else page[band], across)) >= _COVERS * (
-        height if across else width
-    )
+    return cv2.countNonZero(_sums(page[:, band] if across else page[band], across)) >= _COVERS * page.shape[1 - across]
+
+
+def _sums(page: Pixels, axis: int) -> npt.NDArray[np.int32]:
+    """The number of pixels of ink in each column (axis 0) or row (axis 1)."""
+    sums: npt.NDArray[np.int32] = cv2.reduce(page, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel()
+    return sums
 
 
 class _Line(NamedTuple):
