@@ -35,13 +35,13 @@ class Standing(NamedTuple):
 
     Attributes:
         strength: grey levels above the paper, shape (height, width).
-        threshold: above it a pixel counts as ink.
+        solid: 1 where that is so much that the pixel counts as ink, same shape.
         pen: the median strength of these.
         light: whether the ink is lighter than the paper.
     """
 
     strength: Pixels
-    threshold: int
+    solid: Pixels
     pen: int
     light: bool
 
@@ -55,16 +55,15 @@ def stand_out(level: Pixels) -> Standing | None:
     if not light:
         level, coarse = cv2.bitwise_not(level), cv2.bitwise_not(coarse)
     strength = _above_paper(level, coarse)
-    threshold = _otsu(strength)
+    threshold, solid = _otsu(strength)
     noise = _noise(strength)
     if noise > threshold / 6:
         strength = cv2.GaussianBlur(strength, (0, 0), min(2.5, 6 * noise / max(threshold, 1)))
-        threshold = _otsu(strength)
-    solid = histogram(strength)
-    solid[: threshold + 1] = 0
-    if not solid.any() or (pen := _middle(solid)) < _MIN_CONTRAST:
+        solid = _otsu(strength)[1]
+    counts = cv2.calcHist([strength], [0], solid, [256], [0, 256]).ravel()
+    if not counts.any() or (pen := _middle(counts)) < _MIN_CONTRAST:
         return None
-    return Standing(strength, threshold, pen, light)
+    return Standing(strength, solid, pen, light)
 
 
 def _light_is_ink(level: Pixels) -> bool:
@@ -123,8 +122,9 @@ def _above_paper(level: Pixels, coarse: Pixels) -> Pixels:
     return np.maximum(above, 0, out=above).astype(np.uint8)
 
 
-def _otsu(strength: Pixels) -> int:
-    return int(cv2.threshold(strength, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[0])
+def _otsu(strength: Pixels) -> tuple[float, Pixels]:
+    """Otsu's threshold, and 1 where pixels are above it."""
+    return cv2.threshold(strength, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
 
 
 def _noise(strength: Pixels) -> float:

@@ -149,7 +149,7 @@ def _on_even_paper(separated: Separated) -> Found:
 
 
 def _clean_ink(strength: Pixels, light: bool, contrast: int) -> Found:
-    solid = _solid(strength, _SOLID)
+    solid = cv2.threshold(strength, _SOLID, 1, cv2.THRESH_BINARY)[1]
     in_thumbnail = max(strength.shape) <= THUMBNAIL
     lines, likely, connected = select_parts(solid, strength, cautious=True, keep_dust=in_thumbnail)
     if not in_thumbnail:
@@ -169,14 +169,8 @@ def _on_uneven_paper(level: Pixels) -> Found:
     if standing is None:
         return Found([])
     strength = cv2.convertScaleAbs(standing.strength, alpha=255 / standing.pen)
-    solid = _solid(standing.strength, standing.threshold)
-    lines, likely, _ = select_parts(solid, strength, cautious=False)
+    lines, likely, _ = select_parts(standing.solid, strength, cautious=False)
     return Found([_cut(strength, selection, standing.light, standing.pen) for selection in likely], lines)
-
-
-def _solid(strength: Pixels, threshold: int) -> Pixels:
-    """1 where the strength is above the threshold."""
-    return cv2.threshold(strength, threshold, 1, cv2.THRESH_BINARY)[1]
 
 
 def _cut(strength: Pixels, selection: Selection, light: bool, contrast: int) -> Ink:

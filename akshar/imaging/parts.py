@@ -169,8 +169,7 @@ class _Parts:
         left, top, width, height = cv2.boundingRect(solid)
         self.box: Box = left, top, left + width, top + height
         self._inked = np.s_[top : top + height, left : left + width]
-        count, _ = cv2.connectedComponents(solid[self._inked], connectivity=8, ltype=cv2.CV_16U)
-        self.count = count - 1
+        self.count = cv2.connectedComponents(solid[self._inked], connectivity=8)[0] - 1
         self._page = solid.shape
 
     @cached_property

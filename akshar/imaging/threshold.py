@@ -105,14 +105,14 @@ def is_even(separated: Separated, soft: bool = False) -> bool:
         return True
     if level.shape[1] == 1:
         return False
-    steps = cv2.absdiff(level[:, 1:], level[:, :-1])
-    if 2 * cv2.countNonZero(cv2.threshold(steps, _GRAIN * contrast, 1, cv2.THRESH_BINARY)[1]) > level.size:
-        return False
     if level.size > _MANY and others > _MUCH * level.size:
         # A photograph, whose upper part alone mostly has more of them than a clean page may.
         upper = _odd(level[: len(level) // _PART], separated)
         if cv2.countNonZero(upper[: -len(_MEET)]) > most:
             return False
+    steps = cv2.absdiff(level[:, 1:], level[:, :-1])
+    if 2 * cv2.countNonZero(cv2.threshold(steps, _GRAIN * contrast, 1, cv2.THRESH_BINARY)[1]) > level.size:
+        return False
     return cv2.countNonZero(_odd(level, separated)) <= most
 
 
