@@ -100,31 +100,31 @@ def is_even(separated: Separated, soft: bool = False) -> bool:
     most = _ODD * level.size
     if soft and cv2.countNonZero(cv2.LUT(level, _beyond(separated.dark_level, separated.light_level))) > most:
         return False
-    others = float(separated.counts @ is_other)
-    if others <= most and cv2.countNonZero(cv2.LUT(level, is_other)) <= most:
+    if level.size > _MANY and separated.counts @ is_other > _MUCH * level.size:
+        # A photograph, whose upper part alone mostly has more of them than a clean page may.
+        upper = level[: len(level) // _PART]
+        odd = cv2.subtract(cv2.LUT(upper, is_other), _steep(upper, separated))
+        if cv2.countNonZero(odd[: -len(_MEET)]) > most:
+            return False
+    other = cv2.LUT(level, is_other)
+    if cv2.countNonZero(other) <= most:
         return True
     if level.shape[1] == 1:
         return False
-    if level.size > _MANY and others > _MUCH * level.size:
-        # A photograph, whose upper part alone mostly has more of them than a clean page may.
-        upper = _odd(level[: len(level) // _PART], separated)
-        if cv2.countNonZero(upper[: -len(_MEET)]) > most:
-            return False
     steps = cv2.absdiff(level[:, 1:], level[:, :-1])
     if 2 * cv2.countNonZero(cv2.threshold(steps, _GRAIN * contrast, 1, cv2.THRESH_BINARY)[1]) > level.size:
         return False
-    return cv2.countNonZero(_odd(level, separated)) <= most
+    return cv2.countNonZero(cv2.subtract(other, _steep(level, separated))) <= most
 
 
-def _odd(level: Pixels, separated: Separated) -> Pixels:
-    """1 for each pixel that is near neither of two levels although these do not meet there."""
+def _steep(level: Pixels, separated: Separated) -> Pixels:
+    """1 for each pixel near which ink and paper meet."""
     # In a tight crop, the paper is beyond the edge.
     paper = separated.dark_level if separated.light else separated.light_level
     change = cv2.morphologyEx(
         level, cv2.MORPH_GRADIENT, _MEET, borderType=cv2.BORDER_CONSTANT, borderValue=float(paper)
     )
-    steep = cv2.threshold(change, _STEEP * separated.contrast, 1, cv2.THRESH_BINARY)[1]
-    return cv2.subtract(cv2.LUT(level, _other(separated.dark_level, separated.light_level)), steep)
+    return cv2.threshold(change, _STEEP * separated.contrast, 1, cv2.THRESH_BINARY)[1]
 
 
 @lru_cache(maxsize=4096)
