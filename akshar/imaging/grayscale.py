@@ -19,7 +19,7 @@ _ROUNDING: Final = 0.5
 # Pixels of the longer side from which the main axis is estimated.
 _SAMPLE: Final = 100
 # Up to so many pixels NumPy counts as quickly as OpenCV.
-_FEW: Final = 2_000
+_FEW: Final = 5_000
 _LUMA: Final = np.array([0.299, 0.587, 0.114])
 
 
