@@ -60,6 +60,11 @@ def dhcd_zip() -> Path:
 
 
 @pytest.fixture(scope="session")
+def dongre_mankar() -> Dataset:
+    return read_dataset(_data("dongre-mankar.zip"))
+
+
+@pytest.fixture(scope="session")
 def nhcd(nhcd_zip: Path) -> Dataset:
     return read_dataset(nhcd_zip)
 

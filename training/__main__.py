@@ -26,7 +26,8 @@ from training.console import (
     verbosity,
 )
 from training.data import splits
-from training.data.sources import read_extra_sources, sample, split_dhcd
+from training.data.label_errors import LABEL_ERRORS, add_label_errors
+from training.data.sources import SPLITS, SourceName, read_data_sets, read_drawn, sample
 from training.data.splits import PROTOCOLS, ProtocolName
 from training.evaluation import protocol as protocols
 from training.evaluation import runs
@@ -45,9 +46,10 @@ EXPERIMENTS: Final = REPOSITORY / "docs" / "experiments"
 IMAGES: Final = REPOSITORY / "docs" / "images"
 README: Final = REPOSITORY / "README.md"
 PAGE: Final = REPOSITORY / "build" / "report.html"
+LABEL_ERRORS_PAGE: Final = PAGE.with_name("label-errors.html")
 FONTS: Final = REPOSITORY / "fonts" / "node_modules"
 WORK: Final = Path(".training")
-DHCD: Final = "dhcd-train.zip"
+DataSetName = Literal["nhcd", "dhcd", "dongre-mankar"]
 BaselineName = Literal["pca-svc", "cnn-per-family", "bottleneck", "published-network", "without-vowels", "tesseract"]
 BASELINES: Final[dict[BaselineName, str]] = {
     "pca-svc": "evaluation.baselines",
@@ -60,7 +62,9 @@ BASELINES: Final[dict[BaselineName, str]] = {
 """By name, the modules that hold a function of that name; most need Keras."""
 
 Data = Annotated[Path, typer.Option(help="NHCD, as a zip file or an extracted folder.")]
-DhcdOption = Annotated[Path | None, typer.Option("--dhcd", help="DHCD; by default dhcd-train.zip next to the data.")]
+OthersOption = Annotated[
+    Path | None, typer.Option("--others", help="Folder of dhcd-train.zip and dongre-mankar.zip; by default the data's.")
+]
 FontsOption = Annotated[Path, typer.Option("--fonts", help="Folder of the fonts that `make fonts` downloads.")]
 Cluster = Annotated[str | None, typer.Option(help="Address of a Dask scheduler to run the grid searches on.")]
 Results = Annotated[Path, typer.Option(help="Folder of the runs.")]
@@ -77,7 +81,7 @@ def train(
     recipe: Annotated[RecipeName, typer.Option(help="`first` needs no other data.")] = "full",
     seed: Annotated[int, typer.Option(help="Seed of the split, the training and the search.")] = 1,
     epochs: Annotated[int | None, typer.Option(help="Epochs, instead of the recipe's.")] = None,
-    dhcd: DhcdOption = None,
+    others: OthersOption = None,
     fonts: FontsOption = FONTS,
     cluster: Cluster = None,
 ) -> None:
@@ -89,8 +93,9 @@ def train(
         if missing := [family for family in CATALOGUE if family not in dataset.family]:
             fail(f"{data}: has no {' and no '.join(missing)}; a training needs all families.")
         training = import_optional("train")
-        extra, held_out = read_extra_sources(chosen.extra_sources, dhcd or data.parent / DHCD, fonts, read)
-        manifest = training.train(dataset, data.name, chosen, seed, out, work, extra, held_out, log, verbosity())
+        sets = read_data_sets(chosen.extra_sources, others or data.parent, read)
+        drawn = read_drawn(chosen.extra_sources, fonts)
+        manifest = training.train(dataset, data.name, chosen, seed, out, work, sets, drawn, log, verbosity())
     print_scores(manifest.model_dump()["scores"], console)
     log(f"{manifest.model_version} written to {out} in {(time.monotonic() - started) / 60:.1f} minutes.")
 
@@ -105,7 +110,7 @@ def evaluate(
     recipe: Annotated[RecipeName, typer.Option(help="Recipe of the protocol's trainings.")] = "quick",
     parts: Annotated[str | None, typer.Option(help="Comma-separated seeds, folds or directions.")] = None,
     per_class: Annotated[int | None, typer.Option(min=10, help="Train on this many images of each class.")] = None,
-    dhcd: DhcdOption = None,
+    others: OthersOption = None,
     fonts: FontsOption = FONTS,
     results: Annotated[Path, typer.Option(help="Folder of the runs; existing ones are not run again.")] = RESULTS,
     work: Work = WORK,
@@ -114,12 +119,12 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Score the artifacts on the test part that their training held out, or train and score by a protocol."""
-    other = dhcd or data.parent / DHCD
+    folder = others or data.parent
     with reporting_errors(cluster):
         if protocol is None:
-            scores = protocols.score_artifacts(artifacts, data, other, results if save else None, read, log)
+            scores = protocols.score_artifacts(artifacts, data, folder, results if save else None, read, log)
         else:
-            paths = protocols.Paths(data, other, fonts, results, work)
+            paths = protocols.Paths(data, folder, fonts, results, work)
             chosen = parts.split(",") if parts else None
             run = protocols.run_protocol(protocol, recipe, chosen, per_class, paths, read, log, verbosity())
             scores = {protocol: run}
@@ -136,12 +141,15 @@ def ablation(
     change: Annotated[str, typer.Option(help="What is changed, in words.")] = "",
     recipe: Annotated[RecipeName, typer.Option(help="The recipe to change.")] = "quick",
     settings: Annotated[list[str] | None, typer.Option("--set", help="NAME=JSON, as in augmentation.grow=1.5.")] = None,
-    dhcd: DhcdOption = None,
+    left_out: Annotated[
+        SourceName | None, typer.Option("--leave-out", help="A data set that is not trained on, but scored.")
+    ] = None,
+    others: OthersOption = None,
     fonts: FontsOption = FONTS,
     results: Annotated[Path, typer.Option(help="Folder of the ablations.")] = EXPERIMENTS,
     work: Work = WORK,
 ) -> None:
-    """Train by a changed recipe; score it on validation images, new writers, DHCD and corrupted images."""
+    """Train by a changed recipe; score it on validation images, new writers, other data sets, corrupted images."""
     try:
         changes = {key: json.loads(value) for key, value in (setting.split("=", 1) for setting in settings or [])}
         chosen = changed(RECIPES[recipe], changes)
@@ -149,14 +157,30 @@ def ablation(
         fail(f"--set: {error}")
     with reporting_errors():
         ablations = import_optional("evaluation.ablation")
-        train_part, held_out = split_dhcd(read(dhcd or data.parent / DHCD))
-        extra, _ = read_extra_sources(chosen.extra_sources, None, fonts, read)
-        if "dhcd" in chosen.extra_sources:
-            extra["dhcd"] = train_part
+        sets = read_data_sets(SPLITS, others or data.parent, read)
+        drawn = read_drawn(chosen.extra_sources, fonts)
         folder = work / f"ablation-{name}"
-        result = ablations.run_ablation(read(data), held_out, extra, chosen, folder, log, verbosity())
+        result = ablations.run_ablation(read(data), sets, drawn, chosen, left_out, folder, log, verbosity())
     ablations.save(name, change, result, results)
     print(json.dumps({"name": name, **result["scores"]}, ensure_ascii=False))
+
+
+@main.command()
+def label_errors(
+    name: Annotated[DataSetName, typer.Argument(help="The data set whose labels are checked.")],
+    data: Data,
+    others: OthersOption = None,
+    fonts: FontsOption = FONTS,
+    work: Work = WORK,
+) -> None:
+    """Add training images whose labels are probably wrong to the list to review, and show them on a page."""
+    with reporting_errors():
+        finding, pages = import_optional("evaluation.label_errors"), import_optional("report.page")
+        images, errors = finding.suspect(name, data, others or data.parent, fonts, work, read, log, verbosity())
+        add_label_errors(errors)
+        LABEL_ERRORS_PAGE.parent.mkdir(exist_ok=True)
+        LABEL_ERRORS_PAGE.write_text(pages.label_errors(images, errors), encoding="utf-8")
+    log(f"{len(errors)} images of {name} are suspected: see {LABEL_ERRORS_PAGE}, and review {LABEL_ERRORS}.")
 
 
 @main.command()
@@ -171,7 +195,7 @@ def baseline(
     options = {} if epochs is None else {"epochs": epochs}
     with reporting_errors():
         function = getattr(import_optional(BASELINES[name]), name.replace("-", "_"))
-        task = PROTOCOLS["published"].task(read(data), None, "1")
+        task = PROTOCOLS["published"].task(read(data), {}, "1")
         for run in function(task, work / name, log, verbosity(), **options):
             runs.save(run, results)
             print_scores({run.method: run.scores}, console)

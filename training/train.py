@@ -8,7 +8,7 @@ from __future__ import annotations
 import platform
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -31,7 +31,7 @@ from akshar.model.self_test import make_self_test
 from training.data import drawings, splits
 from training.data.dataset import Dataset
 from training.data.sources import ExtraSources
-from training.data.splits import Split, Task
+from training.data.splits import Others, Split, Task
 from training.evaluation.predictions import evaluate_artifacts
 from training.evaluation.runs import Run
 from training.models.artifacts import family_files, file_entries, write_family, write_whitening
@@ -51,8 +51,8 @@ def train(
     seed: int,
     out: Path,
     work: Path,
-    extra_sources: ExtraSources,
-    dhcd: Dataset | None,
+    others: Others,
+    drawn: ExtraSources,
     log: Callable[[str], None] = print,
     verbose: int = 1,
 ) -> Manifest:
@@ -65,8 +65,8 @@ def train(
         seed: of the split, the training and the search.
         out: folder of the artifacts, created or overwritten once everything is done.
         work: folder for checkpoints, which are removed at the end.
-        extra_sources: images of other writers that are available; copies of test images are left out.
-        dhcd: the held-out part of DHCD, to score; None for no such score.
+        others: data sets to train, validate and score on, too; copies of test images are left out.
+        drawn: images of fonts to train on, likewise.
         log: called with each line of progress.
         verbose: Keras's: 1 for a bar, 2 for a line per epoch.
 
@@ -75,8 +75,8 @@ def train(
     """
     split = splits.published(dataset, seed)
     test = dataset[split.test]
-    extra_sources = splits.without_copies(extra_sources, test)
-    task = Task(dataset[split.train], dataset[split.validation], test, extra_sources)
+    task = splits.make_task(dataset[split.train], dataset[split.validation], test, others)
+    task = replace(task, extra_sources=splits.without_copies({**task.extra_sources, **drawn}, test))
     checkpoints, staging = work / f"extractor-{dataset.digest[:12]}", work / "artifacts"
     fitted = fit(task, recipe, seed, checkpoints, log, verbose)
 
@@ -89,8 +89,8 @@ def train(
     bundle = load_bundle(staging)
     recognizer = Recognizer(bundle.model, load_extractor(bundle, "onnxruntime"))
     scores = {"published": manifest_scores(evaluate_artifacts(recognizer, manifest, test))}
-    if dhcd is not None:
-        scores["dhcd"] = manifest_scores(evaluate_artifacts(recognizer, manifest, dhcd, "dhcd"))
+    for source, parts in others.items():
+        scores[source] = manifest_scores(evaluate_artifacts(recognizer, manifest, parts.test, source))
     self_test = make_self_test(recognizer, drawings.self_test_glyphs())
     manifest = manifest.model_copy(update={"scores": scores, "self_test": self_test})
     write_manifest(manifest, staging)

@@ -30,7 +30,7 @@ def longer_recipe(tiny_recipe: Recipe) -> Recipe:
 @pytest.fixture(scope="session")
 def small_task(nhcd: Dataset) -> Task:
     """Of every class 8 training, 3 validation and 2 test images."""
-    parts = PROTOCOLS["published"].task(nhcd, None, "1")
+    parts = PROTOCOLS["published"].task(nhcd, {}, "1")
     return Task(sample(parts.train, 8, 1), sample(parts.validation, 3, 1), sample(parts.test, 2, 1))
 
 

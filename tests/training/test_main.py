@@ -16,7 +16,7 @@ MIN_SCORES_ON_DHCD = {"numerals": 0.995, "consonants": 0.99}
 
 
 def test_the_committed_artifacts_reach_their_scores(nhcd_zip: Path, bundle: Bundle) -> None:
-    run = CliRunner().invoke(main, ["evaluate", "--data", str(nhcd_zip), "--dhcd", "not there", "--json"])
+    run = CliRunner().invoke(main, ["evaluate", "--data", str(nhcd_zip), "--others", "not there", "--json"])
     assert run.exit_code == 0, run.output
     published = json.loads(run.stdout)["published"]
     assert {family: score["n"] for family, score in published.items()} == {
@@ -36,7 +36,7 @@ def test_the_committed_artifacts_reach_their_scores(nhcd_zip: Path, bundle: Bund
 
 def test_scores_are_printed_as_a_table(nhcd: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.__main__.read", lambda _: nhcd)
-    run = CliRunner().invoke(main, ["evaluate", "--data", "nhcd.zip", "--dhcd", "not there"])
+    run = CliRunner().invoke(main, ["evaluate", "--data", "nhcd.zip", "--others", "not there"])
     assert run.exit_code == 0
     assert "consonants" in run.stdout
     assert "1,111" in run.stdout

@@ -1,8 +1,9 @@
 """Reads the data sets from the zip files or folders that people download.
 
-Two layouts are known, at any depth of the zip or folder:
+Three layouts are known, at any depth of the zip or folder:
 
 * NHCD: ``<family>/<class>/<writer>_<n>.jpg`` with the families ``numerals``, ``vowels`` and ``consonants``;
+* Dongre and Mankar: ``<family>/<class>/<n>.png``, with the same families and class numbers;
 * DHCD: ``character_<1-36>/*.png`` and ``digit_<0-9>/*.png``, with or without a name after the number
   (``character_1_ka``), under ``Train`` or ``Test`` or neither.
 """
@@ -21,11 +22,11 @@ import numpy.typing as npt
 
 from akshar.imaging.errors import ImageError
 from akshar.imaging.formats import SUFFIXES
-from akshar.imaging.glyph import SIZE
-from akshar.imaging.reader import read_glyph
+from akshar.imaging.glyph import SIZE, Glyph
+from akshar.imaging.reader import open_image, read
 from akshar.model.classes import CATALOGUE, joint_index
 
-_NHCD = re.compile(r"(?:^|/)(numerals|vowels|consonants)/(\d+)/([^/]+)$")
+_BY_FAMILY = re.compile(r"(?:^|/)(numerals|vowels|consonants)/(\d+)/([^/]+)$")
 _DHCD = re.compile(r"(?:^|/)(?:(?:Train|Test)/)?(character|digit)_(\d+)(?:_[^/]*)?/([^/]+)$")
 _DHCD_FAMILY = {"character": "consonants", "digit": "numerals"}
 
@@ -43,7 +44,7 @@ class Dataset:
         family: family of each, shape (n,).
         class_id: class number within the family, shape (n,).
         writer: the writer's number if the file name begins with it (NHCD), else "", shape (n,).
-        name: ``<family>/<class>/<file>`` (NHCD) or the path within the archive (DHCD), shape (n,).
+        name: ``<family>/<class>/<file>``, or the path within the archive (DHCD), shape (n,).
         content: sha256 of each image file, hexadecimal, shape (n,).
     """
 
@@ -105,15 +106,15 @@ class _Entry:
 
 
 def read_dataset(path: Path | str, track: Callable[[list[_Entry]], Iterable[_Entry]] = iter) -> Dataset:
-    """Read NHCD or DHCD from a zip file or an extracted folder.
+    """Read a data set from a zip file or an extracted folder.
 
     Args:
         path: of the zip file or the folder.
         track: iterates over the images and may show progress, as rich's ``track`` does.
 
     Raises:
-        DatasetError: the path does not exist, is neither a zip nor a folder, holds neither layout, has an unknown class
-            number or an unreadable image, or lacks a class of a family that it has.
+        DatasetError: the path does not exist, is neither a zip nor a folder, holds no known layout, has an unknown
+            class number or an unreadable image, or lacks a class of a family that it has.
     """
     path = Path(path)
     if not path.exists():
@@ -137,8 +138,8 @@ def _assemble(
     entries = sorted((entry for name in names if (entry := _locate(source, name))), key=lambda entry: entry.rank)
     if not entries:
         raise DatasetError(
-            f"{source}: no images in a known layout among {len(names)} files. Expected NHCD "
-            "(numerals/0/001_01.jpg, vowels/1/..., consonants/1/...) or DHCD (character_1/*.png, digit_0/*.png)."
+            f"{source}: no images in a known layout among {len(names)} files. Expected NHCD or Dongre and Mankar "
+            "(numerals/0/*, vowels/1/*, consonants/1/*) or DHCD (character_1/*.png, digit_0/*.png)."
         )
     _check_complete(source, entries)
     glyphs = np.empty((len(entries), SIZE, SIZE), np.float32)
@@ -147,7 +148,7 @@ def _assemble(
         data = read(entry.path)
         content.append(hashlib.sha256(data).hexdigest())
         try:
-            glyphs[row] = read_glyph(data)
+            glyphs[row] = _whole_glyph(data)
         except ImageError as error:
             raise DatasetError(f"{source}: {entry.path}: {error.detail}") from None
     return Dataset(
@@ -160,11 +161,18 @@ def _assemble(
     )
 
 
+def _whole_glyph(data: bytes) -> Glyph:
+    """The glyph of all ink in an image: data sets hold crops of one character, in which nothing is a form's."""
+    reading = read(open_image(data))
+    same_ink = [other for other in reading.alternatives if other.light == reading.light]
+    return min((reading, *same_ink), key=lambda alternative: alternative.edges).glyph
+
+
 def _locate(source: Path, path: str) -> _Entry | None:
-    """The family and class of a file by its path, or None if it is no image of either layout."""
+    """The family and class of a file by its path, or None if it is no image of a known layout."""
     if not path.lower().endswith(SUFFIXES) or path.rpartition("/")[2].startswith("."):
         return None
-    if match := _NHCD.search(path):
+    if match := _BY_FAMILY.search(path):
         family, number, file = match.groups()
         name = f"{family}/{number}/{file}"
     elif match := _DHCD.search(path):

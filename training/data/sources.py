@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final, Literal
 
 import numpy as np
@@ -14,14 +14,21 @@ from sklearn.model_selection import train_test_split
 from training.data.augment import Batch
 from training.data.dataset import Dataset, concatenate, read_dataset
 from training.data.fonts import read_fonts
+from training.data.label_errors import LabelError, correct_labels, read_label_errors
 
 Labels = npt.NDArray[np.int64]
 
-DHCD_TEST_SHARE: Final = 0.1
+TEST_SHARE: Final = 0.1
 """The share of DHCD that is held out where the rest is trained on."""
+VALIDATION_PER_CLASS: Final = 40
+"""Images of each class of DHCD to validate on: about as many as of NHCD and of Dongre and Mankar."""
+BLOCK: Final = 25
+"""File numbers of Dongre and Mankar that stay together."""
 
-SourceName = Literal["dhcd", "fonts", "pens"]
-"""Another data set; fonts as they are printed; the same fonts as pens write them."""
+SourceName = Literal["dhcd", "dongre-mankar", "fonts", "pens"]
+"""Two other data sets; fonts as they are printed; the same fonts as pens write them."""
+FILES: Final[dict[SourceName, str]] = {"dhcd": "dhcd-train.zip", "dongre-mankar": "dongre-mankar.zip"}
+"""The files of the data sets, beside that of NHCD."""
 ExtraSources = Mapping[SourceName, Dataset]
 """The images of other writers that are available, by the name of their source."""
 
@@ -96,37 +103,80 @@ def sample(dataset: Dataset, per_class: int, seed: int) -> Dataset:
     return dataset[np.sort(np.concatenate(drawn))]
 
 
-def split_dhcd(dhcd: Dataset) -> tuple[Dataset, Dataset]:
-    """DHCD's training images, and the tenth of each class that is held out."""
-    rows = np.arange(len(dhcd))
-    train, held_out = train_test_split(rows, test_size=DHCD_TEST_SHARE, stratify=dhcd.joint, random_state=1)
-    return dhcd[np.sort(train)], dhcd[np.sort(held_out)]
+@dataclass(frozen=True)
+class Parts:
+    """Another data set, by what its images are used for.
+
+    Attributes:
+        train: what networks and heads are trained on.
+        validation: what chooses the epoch and the hyperparameters, and calibrates, together with a task's own.
+        test: held out, and scored where the rest is trained on.
+    """
+
+    train: Dataset
+    validation: Dataset
+    test: Dataset
 
 
-def read_extra_sources(
+def split_dhcd(dhcd: Dataset) -> Parts:
+    """A tenth of each class of DHCD to test on, and `VALIDATION_PER_CLASS` images of the others to validate on."""
+    rest, test = train_test_split(np.arange(len(dhcd)), test_size=TEST_SHARE, stratify=dhcd.joint, random_state=1)
+    rest = dhcd[np.sort(rest)]
+    validation = sample(rest, VALIDATION_PER_CLASS, seed=1)
+    return Parts(rest[~np.isin(rest.name, validation.name)], validation, dhcd[np.sort(test)])
+
+
+def split_dongre_mankar(dataset: Dataset) -> Parts:
+    """A fifth of the blocks of file numbers to test on, and a tenth to validate on.
+
+    Images with neighbouring numbers may be of one writer, so blocks of `BLOCK` numbers stay together.
+    """
+    block = np.array([int(PurePosixPath(name).stem) // BLOCK for name in dataset.name])
+    test, validation = block % 5 == 1, block % 10 == 3
+    return Parts(dataset[~test & ~validation], dataset[validation], dataset[test])
+
+
+SPLITS: Final[dict[SourceName, Callable[[Dataset], Parts]]] = {
+    "dhcd": split_dhcd,
+    "dongre-mankar": split_dongre_mankar,
+}
+"""The extra sources that are data sets, and how they are split."""
+
+
+def read_data_sets(
     names: Collection[SourceName],
-    dhcd: Path | None,
-    fonts: Path,
+    folder: Path,
     read: Callable[[Path], Dataset] = read_dataset,
-) -> tuple[dict[SourceName, Dataset], Dataset | None]:
-    """Read the extra sources that a recipe names.
+    errors: Sequence[LabelError] | None = None,
+) -> dict[SourceName, Parts]:
+    """Read and split those of the named sources that are data sets; labels known to be wrong are corrected.
 
     Args:
-        names: of the sources.
-        dhcd: path of DHCD; None leaves it out even if it is named.
-        fonts: folder of fonts.
+        names: of sources; fonts and pens are passed over.
+        folder: where the files of `FILES` are.
         read: reads a data set.
-
-    Returns:
-        The sources, and the held-out part of DHCD (None if it was not read).
+        errors: in the labels, to correct; None for the list that this package has.
 
     Raises:
         DatasetError: one cannot be read.
     """
+    errors = read_label_errors() if errors is None else errors
+    return {name: _read_parts(name, read(folder / FILES[name]), errors) for name in SPLITS if name in names}
+
+
+def _read_parts(name: SourceName, dataset: Dataset, errors: Sequence[LabelError]) -> Parts:
+    parts = SPLITS[name](dataset)
+    train, validation = (correct_labels(part, name, errors) for part in (parts.train, parts.validation))
+    return Parts(train, validation, parts.test)
+
+
+def read_drawn(names: Collection[SourceName], fonts: Path) -> dict[SourceName, Dataset]:
+    """Draw those of the named sources that are made of a folder of fonts: ``fonts`` and ``pens``.
+
+    Raises:
+        DatasetError: the folder holds no font with Devanagari characters.
+    """
     sources: dict[SourceName, Dataset] = {}
-    held_out = None
-    if "dhcd" in names and dhcd is not None:
-        sources["dhcd"], held_out = split_dhcd(read(dhcd))
     if "fonts" in names:
         sources["fonts"] = read_fonts(fonts)
     if "pens" in names:
@@ -134,4 +184,4 @@ def read_extra_sources(
         from training.data.stroke_fonts import written
 
         sources["pens"] = read_fonts(fonts, written)
-    return sources, held_out
+    return sources

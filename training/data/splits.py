@@ -1,15 +1,16 @@
-"""How data sets are split into training, validation and test: four protocols, each of one or more parts.
+"""How data sets are split into training, validation and test: five protocols, each of one or more parts.
 
 * ``published``: the split of the published articles; a part is a seed.
 * ``hcr-net``: the first 20 % of each class's file names are held out, as HCR-Net's authors did (2021).
 * ``writers``: five folds, no writer on both sides; a part is a fold.
 * ``cross``: trained on one data set, scored on another: ``nhcd-dhcd`` and, for the shared classes, ``dhcd-nhcd``.
+* ``left-out``: one of the three data sets is not trained on, and its test part is scored; a part is its name.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -17,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import GroupKFold, train_test_split
 
-from training.data.dataset import Dataset
-from training.data.sources import ExtraSources, SourceName, sample
+from training.data.dataset import Dataset, concatenate
+from training.data.sources import ExtraSources, Parts, SourceName, sample
 
 Rows = npt.NDArray[np.intp]
 
@@ -91,6 +92,10 @@ class Task:
     extra_sources: ExtraSources = field(default_factory=dict)
 
 
+Others = Mapping[SourceName, Parts]
+"""The data sets besides NHCD that are available."""
+
+
 @dataclass(frozen=True)
 class Protocol:
     """A way of scoring: its parts, and the task of each.
@@ -98,26 +103,33 @@ class Protocol:
     Attributes:
         parts: names of all parts; a number is also the seed of the training.
         usual: how many of them, from the first, are run by default.
-        task: makes the task of a part from NHCD and DHCD (None if it is not available).
-        needs_dhcd: whether DHCD must be available.
+        task: makes the task of a part from NHCD and the other data sets.
+        needs: the other data sets that must be available, whatever the recipe trains on.
     """
 
     parts: tuple[str, ...]
     usual: int
-    task: Callable[[Dataset, Dataset | None, str], Task]
-    needs_dhcd: bool = False
+    task: Callable[[Dataset, Others, str], Task]
+    needs: tuple[SourceName, ...] = ()
 
 
-def _within(split: Callable[[Dataset, int], Split]) -> Callable[[Dataset, Dataset | None, str], Task]:
-    def task(nhcd: Dataset, _: Dataset | None, part: str) -> Task:
+def make_task(train: Dataset, validation: Dataset, test: Dataset, others: Others) -> Task:
+    """A task that also trains and validates on other data sets."""
+    validations = [validation, *(parts.validation for parts in others.values())]
+    return Task(train, concatenate(validations), test, {name: parts.train for name, parts in others.items()})
+
+
+def _within(split: Callable[[Dataset, int], Split]) -> Callable[[Dataset, Others, str], Task]:
+    def task(nhcd: Dataset, others: Others, part: str) -> Task:
         rows = split(nhcd, int(part))
-        return Task(nhcd[rows.train], nhcd[rows.validation], nhcd[rows.test])
+        return make_task(nhcd[rows.train], nhcd[rows.validation], nhcd[rows.test], others)
 
     return task
 
 
-def _across(nhcd: Dataset, dhcd: Dataset | None, part: str) -> Task:
-    assert dhcd is not None  # `Protocol.needs_dhcd` says so.
+def _across(nhcd: Dataset, others: Others, part: str) -> Task:
+    parts = others["dhcd"]
+    dhcd = concatenate([parts.train, parts.validation, parts.test])
     if part == "nhcd-dhcd":
         train_on, test_on = nhcd, dhcd
     else:
@@ -127,13 +139,26 @@ def _across(nhcd: Dataset, dhcd: Dataset | None, part: str) -> Task:
     return Task(train_on[train], train_on[validation], test_on)
 
 
-ProtocolName = Literal["published", "hcr-net", "writers", "cross"]
+def _left_out(nhcd: Dataset, others: Others, part: str) -> Task:
+    rows = published(nhcd)
+    own = Parts(nhcd[rows.train], nhcd[rows.validation], nhcd[rows.test])
+    if part == "nhcd":
+        test, own = own.test, others["dongre-mankar"]
+        others = {"dhcd": others["dhcd"]}
+    else:
+        test = next(parts.test for name, parts in others.items() if name == part)
+        others = {name: parts for name, parts in others.items() if name != part}
+    return make_task(own.train, own.validation, test, others)
+
+
+ProtocolName = Literal["published", "hcr-net", "writers", "cross", "left-out"]
 
 PROTOCOLS: dict[ProtocolName, Protocol] = {
     "published": Protocol(("1", "2", "3", "4", "5"), 3, _within(published)),
     "hcr-net": Protocol(("1",), 1, _within(hcr_net)),
     "writers": Protocol(("1", "2", "3", "4", "5"), WRITER_FOLDS, _within(writers)),
-    "cross": Protocol(("nhcd-dhcd", "dhcd-nhcd"), 2, _across, needs_dhcd=True),
+    "cross": Protocol(("nhcd-dhcd", "dhcd-nhcd"), 2, _across, needs=("dhcd",)),
+    "left-out": Protocol(("dongre-mankar", "dhcd", "nhcd"), 3, _left_out, needs=("dhcd", "dongre-mankar")),
 }
 
 

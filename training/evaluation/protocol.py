@@ -11,7 +11,7 @@ from typing import Any
 from akshar.model.loading import load_recognizer
 from training.data import splits
 from training.data.dataset import Dataset
-from training.data.sources import read_extra_sources, split_dhcd
+from training.data.sources import FILES, SPLITS, read_data_sets, read_drawn
 from training.data.splits import PROTOCOLS, ProtocolName, Task
 from training.evaluation import runs
 from training.evaluation.metrics import summarize
@@ -28,10 +28,10 @@ Read = Callable[[Path], Dataset]
 
 @dataclass(frozen=True)
 class Paths:
-    """Where a protocol finds its data and leaves its runs: NHCD, DHCD, fonts, runs and checkpoints."""
+    """Where a protocol finds its data and leaves its runs: NHCD, other data sets, fonts, runs and checkpoints."""
 
     nhcd: Path
-    dhcd: Path
+    others: Path
     fonts: Path
     results: Path
     work: Path
@@ -69,12 +69,13 @@ def run_protocol(
     files = {part: paths.results / runs.file_name(name, part, method) for part in wanted}
     if missing := [part for part, file in files.items() if not file.exists()]:
         nhcd = read(paths.nhcd)
-        dhcd = read(paths.dhcd) if protocol.needs_dhcd else None
-        # A protocol that tests on DHCD does not train on it as an extra source.
-        train_on_dhcd = None if protocol.needs_dhcd else paths.dhcd
-        extra_sources, _ = read_extra_sources(RECIPES[recipe].extra_sources, train_on_dhcd, paths.fonts, read)
+        names = RECIPES[recipe].extra_sources
+        # A protocol between data sets trains on no others.
+        others = read_data_sets(protocol.needs or names, paths.others, read)
+        drawn = read_drawn(names, paths.fonts)
         for part in missing:
-            task = protocol.task(nhcd, dhcd, part)
+            task = protocol.task(nhcd, others, part)
+            extra_sources = {**task.extra_sources, **drawn}
             task = replace(task, extra_sources=splits.without_copies(extra_sources, task.test))
             if per_class is not None:
                 task = splits.with_few_images(task, per_class)
@@ -144,14 +145,14 @@ def with_logits(predictions: dict[str, Predictions], classifier: Any, test: Data
 
 
 def score_artifacts(
-    artifacts: Path, nhcd: Path, dhcd: Path, results: Path | None, read: Read, log: Log = print
+    artifacts: Path, nhcd: Path, others: Path, results: Path | None, read: Read, log: Log = print
 ) -> dict[str, dict[str, Any]]:
-    """Score artifacts on the test part that their training held out, and on DHCD's held-out tenth if it is available.
+    """Score artifacts on the test part that their training held out, and on those of other data sets that are there.
 
     Args:
         artifacts: their folder.
         nhcd: path of NHCD.
-        dhcd: path of DHCD.
+        others: folder of the other data sets.
         results: folder to keep the runs in; None keeps none.
         read: reads a data set.
         log: called with each line of progress.
@@ -165,9 +166,10 @@ def score_artifacts(
     if splits.names_digest(dataset, test) != manifest.split.test_names:
         log("These test images are not those that the training held out: the data or the split differs.")
     scored = [evaluate_artifacts(recognizer, manifest, dataset[test])]
-    if "dhcd" in manifest.extra_sources and dhcd.exists():
-        _, held_out = split_dhcd(read(dhcd))
-        scored.append(evaluate_artifacts(recognizer, manifest, held_out, "dhcd"))
+    for name, split in SPLITS.items():
+        path = others / FILES[name]
+        if name in manifest.extra_sources and path.exists():
+            scored.append(evaluate_artifacts(recognizer, manifest, split(read(path)).test, name))
     if results is not None:
         history = read_history(artifacts / HISTORY)
         for run in scored:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from akshar.imaging.glyph import Glyph, from_png
 from akshar.imaging.modes import to_plain_mode
 from akshar.model.svm import one_vs_rest
 from training.data.dataset import Dataset
+from training.data.label_errors import LabelError
 from training.evaluation.corruption_run import read_or_none
 from training.evaluation.corruptions import corrupt
 from training.evaluation.runs import Predictions, Run
@@ -49,6 +51,21 @@ class OodInput:
     kind: str
     predicted: str
     reasons: str
+
+
+def suspected_images(images: Dataset, errors: Sequence[LabelError]) -> list[Misread]:
+    """Images whose labels are suspected to be wrong: the given label in the place of the true one."""
+    row_of = _rows_by_name(images)
+    return [
+        Misread(
+            picture=_glyph_png(images.glyphs[row := row_of[error.name]]),
+            truth=CHARACTERS[str(images.family[row]), error.given],
+            predicted=CHARACTERS[str(images.family[row]), error.suggested],
+            runner_up="",
+            name=error.name,
+        )
+        for error in errors
+    ]
 
 
 def misread_images(run: Run, dataset: Dataset) -> list[Misread]:

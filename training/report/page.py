@@ -14,6 +14,7 @@ import jinja2
 
 from akshar.model.manifest import Manifest
 from training.data.dataset import Dataset
+from training.data.label_errors import LabelError
 from training.evaluation import corruption_run, ood
 from training.evaluation.runs import Run
 from training.report import gallery, plots, reliability_tables, tables, texts
@@ -41,6 +42,13 @@ class Section:
 def page(runs: Sequence[Run], manifest: Manifest | None, dataset: Dataset | None) -> str:
     """The page, which needs no other file; see `sections`."""
     return render("report.html", sections=sections(runs, dataset), manifest=manifest)
+
+
+def label_errors(images: Dataset, errors: Sequence[LabelError]) -> str:
+    """A page of images whose labels are suspected to be wrong, with the given and the suggested character."""
+    shown = gallery.suspected_images(images, errors)
+    text = "Under each image: the label that was given, the likelier one, and the name of the image."
+    return render("report.html", sections=[Section("labels", "Suspected labels", [text], errors=shown)], manifest=None)
 
 
 def sections(runs: Sequence[Run], dataset: Dataset | None) -> list[Section]:

@@ -92,14 +92,17 @@ def find_run(runs: Sequence[Run], protocol: str, part: str, method: str) -> Run 
 
 
 def group_by_protocol(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:
-    """Runs of the recipes by protocol and recipe, each direction of ``cross`` by itself."""
+    """Runs of the recipes by protocol and recipe, each part of ``cross`` and ``left-out`` by itself."""
     groups: dict[tuple[str, str], list[Run]] = defaultdict(list)
     for run in runs:
         if run.method in RECIPES:
-            name = f"cross {run.part}" if run.protocol == "cross" else run.protocol
+            name = f"{run.protocol} {run.part}" if run.protocol in ("cross", "left-out") else run.protocol
             groups[name, run.method].append(run)
     recipes = tuple(RECIPES)
-    order = ("published", "hcr-net", "writers", "cross nhcd-dhcd", "cross dhcd-nhcd", "dhcd")
+    order = (
+        *("left-out dongre-mankar", "left-out dhcd", "left-out nhcd"),
+        *("published", "hcr-net", "writers", "cross nhcd-dhcd", "cross dhcd-nhcd", "dhcd", "dongre-mankar"),
+    )
     return {key: groups[key] for key in sorted(groups, key=lambda key: (order.index(key[0]), recipes.index(key[1])))}
 
 
@@ -250,11 +253,12 @@ def few_shot_draws(runs: Sequence[Run]) -> dict[int, list[dict[str, Any]]]:
 
 
 def ablations(results: Sequence[dict[str, Any]]) -> Table:
-    """Ablations in the order of their names: cost, and accuracy by family on each set."""
-    sets = list(results[0]["scores"]) if results else []
+    """Ablations in the order of their names: cost, and accuracy by family on each set that was scored."""
+    sets = list(dict.fromkeys(name for result in results for name in result["scores"]))
     rows = []
     for result in results:
-        cells = [" / ".join(percent(correct / n) for correct, n in result["scores"][name].values()) for name in sets]
+        scores = (result["scores"].get(name, {}).values() for name in sets)
+        cells = [" / ".join(percent(correct / n) for correct, n in counts) for counts in scores]
         cost = f"{result['minutes']:.0f} min, {result['parameters'] / 1e6:.2f} M"
         rows.append((result["name"], result["change"], cost, *cells))
     return Table(("ablation", "change", "cost", *sets), rows)

@@ -3,7 +3,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from akshar.imaging.reader import read_glyph
 from akshar.model.classes import CATALOGUE
 from tests.drawing import draw, encode
 from training.data.dataset import Dataset, DatasetError, read_dataset
@@ -85,6 +87,17 @@ def test_dhcd_is_read(tmp_path: Path, suffix: str) -> None:
     assert set(dataset.family) == {"numerals", "consonants"}
     assert set(dataset.writer) == {""}
     assert dataset.name[0] == "Train/digit_0/001.png"
+
+
+def test_a_headline_along_the_edge_is_kept(tmp_path: Path) -> None:
+    page = Image.new("L", (120, 110), 255)
+    page.paste(draw("zero", 90), (15, 20))
+    page.paste(0, (0, 0, 120, 6))
+    assert read_glyph(encode(page))[2, 2:-2].min() == 0  # It could be a form's line.
+    dataset = read_dataset(zipped(tmp_path / "a.zip", {**nhcd_tree(1), "vowels/1/002_01.png": encode(page)}))
+    glyph = dataset.glyphs[dataset.name == "vowels/1/002_01.png"][0]
+    assert glyph[2, 2:-2].min() > 0.9
+    assert glyph[8:].max() > 0.9
 
 
 def test_hidden_files_and_other_files_are_ignored(tmp_path: Path) -> None:

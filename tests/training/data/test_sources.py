@@ -1,6 +1,7 @@
 """Extra sources: which share of them is used, and how they are read."""
 
 import itertools
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from training.data.sources import (
     Source,
     head_images,
     network_sources,
-    read_extra_sources,
+    read_data_sets,
+    read_drawn,
     sample,
     split_dhcd,
+    split_dongre_mankar,
 )
 
 KALAM = Path(str(files("fontpkg_kalam"))) / "files"
@@ -60,21 +63,56 @@ def test_a_sample_has_a_number_of_images_of_each_class_in_their_order() -> None:
     assert drawn.name.tolist() == sample(dataset, 3, seed=1).name.tolist() != sample(dataset, 3, seed=2).name.tolist()
 
 
-def test_a_tenth_of_dhcd_is_held_out() -> None:
-    train, held_out = split_dhcd(labelled({1: 40, 2: 20}))
-    assert np.bincount(held_out.class_id).tolist() == [0, 4, 2]
-    assert not set(train.name) & set(held_out.name)
-    assert len(train) == 54
+def test_a_tenth_of_dhcd_is_held_out_and_some_of_the_rest_validates() -> None:
+    parts = split_dhcd(labelled({1: 400, 2: 200}))
+    assert [np.bincount(part.class_id).tolist() for part in (parts.train, parts.validation, parts.test)] == [
+        [0, 320, 140],
+        [0, 40, 40],
+        [0, 40, 20],
+    ]
+    assert len({*parts.train.name, *parts.validation.name, *parts.test.name}) == 600
+
+
+def numbered(counts: dict[int, int]) -> Dataset:
+    """A data set with the file names of Dongre and Mankar."""
+    dataset = labelled(counts)
+    number = np.concatenate([np.arange(1, count + 1) for count in counts.values()])
+    names = [f"consonants/{c}/{n}.png" for c, n in zip(dataset.class_id, number, strict=True)]
+    return replace(dataset, name=np.array(names))
+
+
+def test_blocks_of_numbers_stay_together() -> None:
+    dataset = numbered({1: 499, 5: 49})
+    parts = split_dongre_mankar(dataset)
+    blocks = [
+        {(name.split("/")[1], int(name.rpartition("/")[2][:-4]) // 25) for name in part.name.tolist()}
+        for part in (parts.train, parts.validation, parts.test)
+    ]
+    assert sum(map(len, blocks)) == len(set.union(*blocks)) == 22
+    assert [len(part) for part in (parts.train, parts.validation, parts.test)] == [14 * 25 - 1 + 24, 50, 100 + 25]
 
 
 def test_only_named_sources_are_read(tmp_path: Path) -> None:
-    dhcd = labelled({1: 20, 2: 20})
-    sources, held_out = read_extra_sources(["dhcd", "fonts", "pens"], tmp_path, KALAM, lambda _: dhcd)
-    assert list(sources) == ["dhcd", "fonts", "pens"]
-    assert held_out is not None
-    assert len(sources["dhcd"]) + len(held_out) == 40
-    assert len(sources["pens"]) == 2 * len(sources["fonts"])
-    assert read_extra_sources([], tmp_path, tmp_path, lambda _: dhcd) == ({}, None)
-    assert read_extra_sources(["dhcd"], None, tmp_path, lambda _: dhcd) == ({}, None)
+    read: list[str] = []
+
+    def reading(path: Path) -> Dataset:
+        read.append(path.relative_to(tmp_path).as_posix())
+        return numbered({1: 100, 2: 100})
+
+    sets = read_data_sets(["fonts", "dhcd", "dongre-mankar"], tmp_path, reading)
+    assert list(sets) == ["dhcd", "dongre-mankar"]
+    assert read == ["dhcd-train.zip", "dongre-mankar.zip"]
+    assert read_data_sets(["fonts"], tmp_path) == {}
+    drawn = read_drawn(["dhcd", "fonts", "pens"], KALAM)
+    assert list(drawn) == ["fonts", "pens"]
+    assert len(drawn["pens"]) == 2 * len(drawn["fonts"])
+    assert read_drawn(["dhcd"], tmp_path) == {}
     with pytest.raises(DatasetError, match="make fonts"):
-        read_extra_sources(["fonts"], None, tmp_path)
+        read_drawn(["fonts"], tmp_path)
+
+
+def test_the_split_of_dongre_and_mankar_stays_as_it_is(dongre_mankar: Dataset) -> None:
+    parts = split_dongre_mankar(dongre_mankar)
+    assert [len(part) for part in (parts.train, parts.validation, parts.test)] == [11869, 2821, 5404]
+    for part in (parts.train, parts.test):
+        assert len(np.unique(part.joint)) == 58

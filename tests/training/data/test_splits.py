@@ -8,9 +8,11 @@ import pytest
 from akshar.model.bundle import Bundle
 from akshar.model.classes import CATALOGUE
 from training.data.dataset import Dataset, concatenate
+from training.data.sources import Parts, split_dhcd
 from training.data.splits import (
     PROTOCOLS,
     WRITER_FOLDS,
+    Others,
     Split,
     hcr_net,
     names_digest,
@@ -117,17 +119,55 @@ def digits_and_letters(per_class: int) -> Dataset:
 
 def test_cross_trains_on_one_data_set_and_tests_on_the_other(nhcd: Dataset) -> None:
     dhcd = digits_and_letters(per_class=310)
-    there = PROTOCOLS["cross"].task(nhcd, dhcd, "nhcd-dhcd")
+    others: Others = {"dhcd": split_dhcd(dhcd)}
+    there = PROTOCOLS["cross"].task(nhcd, others, "nhcd-dhcd")
     assert len(there.train) + len(there.validation) == len(nhcd)
-    assert there.test is dhcd
-    back = PROTOCOLS["cross"].task(nhcd, dhcd, "dhcd-nhcd")
+    assert sorted(there.test.name) == sorted(dhcd.name)
+    back = PROTOCOLS["cross"].task(nhcd, others, "dhcd-nhcd")
     assert len(back.train) + len(back.validation) == 46 * 300
     assert set(np.concatenate([back.train.name, back.validation.name])) <= set(dhcd.name)
     assert counts(back.test) == {"numerals": 2880, "consonants": 7380}
 
 
+@pytest.mark.parametrize("part", ["dongre-mankar", "dhcd", "nhcd"])
+def test_a_data_set_that_is_left_out_is_tested_but_not_trained_on(nhcd: Dataset, part: str) -> None:
+    dhcd, third = digits_and_letters(per_class=60), renamed(nhcd, "other")
+    others: Others = {"dhcd": split_dhcd(dhcd), "dongre-mankar": third_parts(third)}
+    tests: dict[str, Dataset] = {"nhcd": nhcd[published(nhcd).test]}
+    tests |= {name: parts.test for name, parts in others.items()}
+    images_of = {"nhcd": nhcd, "dhcd": dhcd, "dongre-mankar": third}
+    task = PROTOCOLS["left-out"].task(nhcd, others, part)
+    assert task.test.name.tolist() == tests[part].name.tolist()
+    trained = [task.train, task.validation, *task.extra_sources.values()]
+    names = np.concatenate([images.name for images in trained])
+    assert not np.isin(names, images_of[part].name).any()
+    for other in images_of.keys() - {part}:
+        assert np.isin(names, images_of[other].name).any()
+        assert not np.isin(names, tests[other].name).any()
+
+
+def renamed(dataset: Dataset, prefix: str) -> Dataset:
+    return replace(dataset, name=np.array([f"{prefix}/{name}" for name in dataset.name]))
+
+
+def third_parts(dataset: Dataset) -> Parts:
+    rows = np.arange(len(dataset)) % 10
+    return Parts(dataset[rows > 2], dataset[rows == 2], dataset[rows < 2])
+
+
+def test_other_data_sets_are_trained_and_validated_on(nhcd: Dataset) -> None:
+    dhcd = split_dhcd(digits_and_letters(per_class=60))
+    rows = published(nhcd)
+    others: Others = {"dhcd": dhcd}
+    task = PROTOCOLS["published"].task(nhcd, others, "1")
+    assert task.extra_sources == {"dhcd": dhcd.train}
+    assert task.train.name.tolist() == nhcd.name[rows.train].tolist()
+    assert set(task.validation.name) == {*nhcd.name[rows.validation], *dhcd.validation.name}
+    assert task.test.name.tolist() == nhcd.name[rows.test].tolist()
+
+
 def test_few_images_are_split_into_training_and_validation(nhcd: Dataset) -> None:
-    task = PROTOCOLS["published"].task(nhcd, None, "1")
+    task = PROTOCOLS["published"].task(nhcd, {}, "1")
     few = with_few_images(task, 10)
     assert (len(few.train), len(few.validation)) == (58 * 8, 58 * 2)
     assert few.test is task.test

@@ -69,10 +69,10 @@ def test_an_unknown_part_of_a_protocol_is_an_error() -> None:
 @pytest.mark.usefixtures("tiny")
 def test_cross_needs_the_other_data_set(nhcd: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.__main__.read", lambda path: nhcd if path.name == "nhcd.zip" else read_dataset(path))
-    options = ["--protocol", "cross", "--dhcd", str(tmp_path / "dhcd.zip"), "--results", str(tmp_path)]
+    options = ["--protocol", "cross", "--others", str(tmp_path), "--results", str(tmp_path)]
     run = CliRunner().invoke(main, ["evaluate", "--data", "nhcd.zip", *options])
     assert run.exit_code == 2
-    assert "dhcd.zip: no such file" in run.stderr
+    assert "dhcd-train.zip: no such file" in run.stderr
 
 
 # Keras's log is left open by the interruption, as by a kill.

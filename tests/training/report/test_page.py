@@ -3,10 +3,11 @@ import re
 import numpy as np
 
 from training.data.dataset import Dataset
+from training.data.label_errors import LabelError
 from training.evaluation import corruption_run, ood
 from training.evaluation.runs import Run
 from training.report import gallery
-from training.report.page import page
+from training.report.page import label_errors, page
 
 
 def run_by(runs: list[Run], method: str) -> Run:
@@ -28,6 +29,15 @@ def test_the_page_needs_no_other_file_and_shows_every_error(all_runs: list[Run],
     assert {"published", "protocols", "classes", "confusions", "errors", "confidence", "ood", "corrupted"} <= set(ids)
     assert {"few-shot", "planes", "images", "learning"} <= set(ids)
     assert re.findall(r"<nav>.*?</nav>", html)[0].count("href=") == len(ids)
+
+
+def test_suspected_labels_are_shown_with_what_was_given_and_suggested(nhcd: Dataset) -> None:
+    error = LabelError("nhcd", str(nhcd.name[0]), 0, 7, "dropped")
+    html = label_errors(nhcd[:5], [error])
+    assert html.count("<img") == 1
+    assert 'alt="० read as ७"' in html
+    assert error.name in html
+    assert "runner-up" not in html
 
 
 def test_without_a_data_set_the_page_has_no_images_of_it(shipped: Run) -> None:
