@@ -66,7 +66,9 @@ class Prediction(Character):
         "with `auto`, one of nearly the same shape.",
     )
     prediction_set: list[Character] | None = Field(
-        None, description="Present if `coverage` was given: the characters that it may be, best first."
+        None,
+        description="Present if `coverage` was given: the characters that it may be, best first; none if it is no "
+        "character of the family.",
     )
     explanation: Explanation | None = Field(None, description="Present if `explain` was given.")
 

@@ -1,4 +1,4 @@
-"""How far a glyph is from a drawing of strokes: a character is long and narrow, with paper between its strokes."""
+"""How far ink is from a drawing of one character: that is long and narrow, with paper between its strokes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from typing import Final, NamedTuple
 import cv2
 import numpy as np
 
-from akshar.imaging.glyph import INNER, Glyph
+from akshar.imaging.glyph import BORDER, INNER, Glyph
 
+# The headline's share of the frame, which joins the characters of a word.
+_HEADLINE: Final = 7
+# Widths in units of the height: of all ink where there is a gap; where there need be none; of ink on one side of a gap.
+_WIDE: Final = 1.15
+_VERY_WIDE: Final = 1.7
+_PIECE: Final = 0.3
 # Ink from this strength on counts: low, so that a pale stroke does not break into pieces.
 _INK: Final = 0.3
 
@@ -26,6 +32,21 @@ class StrokeShape(NamedTuple):
 
     elongation: float
     spacing: float
+
+
+def is_several(glyph: Glyph, aspect: float) -> bool:
+    """Whether ink that is no character may be several side by side: it is wide, and has a gap below the headline.
+
+    Args:
+        glyph: shape (32, 32).
+        aspect: width over height of the ink in the image.
+    """
+    if aspect > _VERY_WIDE:
+        return True
+    columns = (glyph[BORDER + _HEADLINE : -BORDER] > _INK).any(axis=0)
+    ends = np.flatnonzero(np.diff(columns, prepend=False, append=False))
+    widths = (ends[1::2] - ends[::2]) * aspect / INNER
+    return aspect > _WIDE and int(np.count_nonzero(widths >= _PIECE)) > 1
 
 
 def stroke_shape(glyph: Glyph) -> StrokeShape:

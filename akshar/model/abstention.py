@@ -8,23 +8,25 @@ from typing import Final
 
 from akshar.imaging.finding import THUMBNAIL
 from akshar.imaging.reader import Reading
-from akshar.imaging.stroke_shape import stroke_shape
+from akshar.imaging.stroke_shape import is_several, stroke_shape
 from akshar.model.recognition import Candidate, Recognition
 from akshar.model.recognizer import AUTO
 
 
 class Reason(StrEnum):
-    """Why a prediction is abstained from. The first four concern the glyph, the others the image it came from."""
+    """Why a prediction is abstained from. The first three concern the glyph, the others also the image it came from."""
 
     LOW_CONFIDENCE = "low_confidence"
     NOT_A_CHARACTER = "not_a_character"
     LOOKS_LIKE_ANOTHER_FAMILY = "looks_like_another_family"
+    SEVERAL_CHARACTERS = "several_characters"
     NOT_STROKES = "not_strokes"
     TOUCHING_EDGE = "touching_edge"
     TOO_SMALL = "too_small"
     LOW_CONTRAST = "low_contrast"
 
 
+_OF_NO_CLASS: Final = {Reason.NOT_A_CHARACTER, Reason.LOOKS_LIKE_ANOTHER_FAMILY}
 MIN_TYPICALITY: Final = 0.01
 """Below this typicality a glyph is no character."""
 _MIN_ELONGATION: Final = 3.0
@@ -65,7 +67,8 @@ class Decision:
 
     Attributes:
         reasons: to abstain, in the order of `Reason`.
-        prediction_set: see `Recognition.prediction_set`; None if no coverage was asked for.
+        prediction_set: see `Recognition.prediction_set`; empty if the glyph is of no class that competes; None if
+            no coverage was asked for.
     """
 
     reasons: tuple[Reason, ...]
@@ -81,7 +84,7 @@ def decide(recognition: Recognition, reading: Reading, options: DecisionOptions)
     )
     if options.coverage is None:
         return Decision(reasons)
-    return Decision(reasons, recognition.prediction_set(options.coverage))
+    return Decision(reasons, () if _OF_NO_CLASS & {*reasons} else recognition.prediction_set(options.coverage))
 
 
 def glyph_reasons(recognition: Recognition, min_confidence: float) -> list[Reason]:
@@ -95,17 +98,24 @@ def glyph_reasons(recognition: Recognition, min_confidence: float) -> list[Reaso
 
 
 def shape_reasons(typicality: float, reading: Reading) -> list[Reason]:
-    """The reason to abstain that the shape of the ink gives: noise and blots, of which the network is often too sure.
+    """Reasons to abstain that the shape of the ink gives: several characters; noise and blots.
 
-    Characters with few, thick or crowded strokes lack something, too, but they look typical. Noise rarely does.
+    The network is often too sure of the latter. Characters with few, thick or crowded strokes lack something, too, but
+    they look typical. Noise rarely does.
     """
     if typicality >= _MAX_TYPICALITY:  # Enough for any shape: many characters need not be measured.
         return []
+    left, top, right, bottom = reading.box
+    several = typicality < MIN_TYPICALITY and is_several(reading.glyph, (right - left) / (bottom - top))
     shape = stroke_shape(reading.glyph)
     parts = reading.specks + reading.edges + len(reading.alternatives)
     min_spacing = _MIN_SPACING + _SPACING_PER_PART * min(parts, _MAX_PARTS)
     lacking = max(_MIN_ELONGATION - shape.elongation, min_spacing - shape.spacing)
-    return [Reason.NOT_STROKES] if typicality < _TYPICALITY_FOR_SHAPE * lacking else []
+    reasons = {
+        Reason.SEVERAL_CHARACTERS: several,
+        Reason.NOT_STROKES: typicality < _TYPICALITY_FOR_SHAPE * lacking,
+    }
+    return [reason for reason, holds in reasons.items() if holds]
 
 
 def image_reasons(reading: Reading) -> list[Reason]:

@@ -58,11 +58,15 @@ class Recognition:
         return self.candidates[0]
 
     def prediction_set(self, coverage: float) -> tuple[Candidate, ...]:
-        """The classes that hold the true one in a share ``coverage`` of cases, best first; never empty."""
+        """The classes that hold the true one in a share ``coverage`` of cases, best first; never empty.
+
+        Where no class is probable enough to belong to them, it is as many as have that probability together.
+        """
         minimum = conformal_threshold(self.nonconformity, coverage)
-        size = max(1, int((self.probabilities >= minimum).sum()))
-        columns = np.argsort(-self.probabilities, kind="stable")[:size]
-        return make_candidates(self.classes, columns, self.probabilities)
+        columns = np.argsort(-self.probabilities, kind="stable")
+        ordered = self.probabilities[columns]
+        size = int((ordered >= minimum).sum()) or 1 + int(np.searchsorted(ordered.cumsum(), coverage))
+        return make_candidates(self.classes, columns[:size], self.probabilities)
 
 
 def make_candidates(classes: Classes, columns: npt.NDArray[np.intp], probabilities: Floats) -> tuple[Candidate, ...]:

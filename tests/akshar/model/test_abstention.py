@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -114,6 +115,19 @@ def test_faint_ink(size: int) -> None:
     assert reasons(recognition(), reading(faint), 0.5) == ["low_contrast"]
 
 
+@pytest.mark.parametrize(
+    ("positions", "several"),
+    [((20,), False), ((20, 130), True), ((20, 80, 140), True)],
+)
+def test_characters_side_by_side_are_noticed_if_they_are_no_character(positions: Sequence[int], several: bool) -> None:
+    page = Image.new("L", (260, 140), 255)
+    for left in positions:
+        page.paste(draw("pa", 110), (left, 15))
+    of_page = reading(page)
+    assert (Reason.SEVERAL_CHARACTERS in reasons(recognition(typicality=0), of_page, 0.5)) == several
+    assert reasons(recognition(), of_page, 0.5) == []
+
+
 def test_reasons_come_in_the_order_of_the_enumeration() -> None:
     poor = replace(reading(), contrast=21, box=(0, 0, 5, 5))
     given = reasons(recognition(0.1, 0), poor, 0.5)
@@ -125,6 +139,25 @@ def test_a_prediction_set_is_made_if_coverage_is_given() -> None:
     assert decide(recognition(), reading(), DecisionOptions(0.5)).prediction_set is None
     decision = decide(recognition(), reading(), DecisionOptions(0.5, coverage=0.9))
     assert decision.prediction_set == recognition().candidates
+
+
+@pytest.mark.parametrize("changed", [{"typicality": 0.0}, {"lookalike": LOOKALIKE}])
+def test_a_prediction_set_is_empty_if_no_class_can_be_right(changed: dict[str, Any]) -> None:
+    decision = decide(recognition(**changed), reading(), DecisionOptions(0.5, coverage=0.9))
+    assert decision.prediction_set == ()
+    as_any = recognition(requested=AUTO, lookalike=LOOKALIKE)
+    assert decide(as_any, reading(), DecisionOptions(0.5, coverage=0.9)).prediction_set == as_any.candidates
+
+
+def test_a_prediction_set_holds_all_that_is_probable_together() -> None:
+    entries = [ClassEntry.of(entry) for entry in CATALOGUE["consonants"][:4]]
+    classes = [("consonants", entry) for entry in entries]
+    probabilities = np.array([0.3, 0.1, 0.4, 0.2])
+    best = (Candidate("consonants", entries[2], 0.4),)
+    doubtful = Recognition("consonants", best, classes, probabilities, [0.1] * 99, 1.0, 0.9, None)
+    # No class has the probability 0.9 that the calibration asks for.
+    assert [entries.index(c.entry) for c in doubtful.prediction_set(0.65)] == [2, 0]
+    assert [entries.index(c.entry) for c in doubtful.prediction_set(0.95)] == [2, 0, 3, 1]
 
 
 def test_the_schema_lists_all_reasons() -> None:

@@ -16,7 +16,7 @@ from tests.app.api.test_metrics import sample
 from tests.drawing import draw, encode
 from training.evaluation import ood
 
-PA, ZERO = encode(draw("pa")), encode(draw("zero"))
+PA, U, ZERO = encode(draw("pa")), encode(draw("u")), encode(draw("zero"))
 FIELDS = ["family", "class_id", "character", "codepoints", "romanization", "label", "confidence"]
 
 
@@ -42,7 +42,7 @@ def test_a_share_out_of_range_is_an_error(client: TestClient, path: str, query: 
 def test_a_prediction_set_grows_with_its_coverage(client: TestClient, bundle: Bundle) -> None:
     sets = []
     for coverage in (0.5, 0.99, 0.9999):
-        answer = client.post(f"/predict/vowels?coverage={coverage}", files={"file": PA}).json()
+        answer = client.post(f"/predict/vowels?coverage={coverage}", files={"file": U}).json()
         Prediction.model_validate(answer)
         prediction_set = answer["prediction_set"]
         assert [list(character) for character in prediction_set] == [FIELDS] * len(prediction_set)
@@ -50,7 +50,14 @@ def test_a_prediction_set_grows_with_its_coverage(client: TestClient, bundle: Bu
         sets.append([character["character"] for character in prediction_set])
     assert sets[1][: len(sets[0])] == sets[0]
     assert len(sets[0]) <= len(sets[1]) <= len(sets[2]) == 12
-    assert "prediction_set" not in client.post("/predict/vowels", files={"file": PA}).json()
+    assert "prediction_set" not in client.post("/predict/vowels", files={"file": U}).json()
+
+
+def test_a_prediction_set_is_empty_for_a_character_of_another_family(client: TestClient) -> None:
+    answer = client.post("/predict/vowels?coverage=0.99", files={"file": PA}).json()
+    Prediction.model_validate(answer)
+    assert answer["prediction_set"] == []
+    assert "looks_like_another_family" in answer["reasons"]
 
 
 def test_a_character_of_another_family_is_abstained_from_and_named(client: TestClient) -> None:
