@@ -47,6 +47,7 @@ class Recipe:
         cosine: scale of logits that are cosines of features and classes; 0: they are inner products.
         augmentation: its strengths.
         extra_sources: shares of images of other writers, used if they are available.
+        outliers: in each epoch, of none of the 58 classes; see `training.data.outliers`.
         search: of the heads.
     """
 
@@ -64,6 +65,7 @@ class Recipe:
     extra_sources: dict[SourceName, Share] = field(
         default_factory=lambda: {"dhcd": Share(100, 150), "fonts": Share(15, 15)}
     )
+    outliers: int = 0
     search: Search = field(default_factory=Search)
 
 
@@ -106,6 +108,7 @@ RECIPES: dict[RecipeName, Recipe] = {
     "short": Recipe(
         epochs=20,
         extra_sources={"dhcd": Share(100, 100), "dongre-mankar": Share(100, 100), "fonts": Share(15, 15)},
+        outliers=2000,
         search=_SMOOTH,
     ),
     "full": Recipe(
@@ -115,8 +118,8 @@ RECIPES: dict[RecipeName, Recipe] = {
     ),
 }
 """``full`` ships. ``quick`` has no pens; most trainings of the protocols use it. ``short`` also trains on Dongre and
-Mankar's data set. ``first`` uses its task's own images alone: the others are compared with it, and baselines are
-variants of it."""
+Mankar's data set, and on outliers. ``first`` uses its task's own images alone: the others are compared with it, and
+baselines are variants of it."""
 
 MIN_STEPS = 480
 

@@ -15,6 +15,7 @@ from training.data.augment import Batch
 from training.data.dataset import Dataset, concatenate, read_dataset
 from training.data.fonts import read_fonts
 from training.data.label_errors import LabelError, correct_labels, read_label_errors
+from training.data.outliers import make_outliers
 
 Labels = npt.NDArray[np.int64]
 
@@ -22,6 +23,7 @@ TEST_SHARE: Final = 0.1
 """The share of DHCD that is held out where the rest is trained on."""
 VALIDATION_PER_CLASS: Final = 40
 """Images of each class of DHCD to validate on: about as many as of NHCD and of Dongre and Mankar."""
+_OUTLIER_EPOCHS: Final = 4
 BLOCK: Final = 25
 """File numbers of Dongre and Mankar that stay together."""
 
@@ -55,13 +57,15 @@ class Source:
 
     Attributes:
         glyphs: shape (n, 32, 32).
-        joint: joint indices, shape (n,).
+        joint: joint indices, shape (n,); 0 for all outliers.
         per_epoch: images of each class drawn anew for each epoch, repeatedly if there are fewer; None: all images.
+        outlier_targets: shares of the classes of outliers, shape (n, OUTLIER_CLASSES); None if these are no outliers.
     """
 
     glyphs: Batch
     joint: Labels
     per_epoch: int | None = None
+    outlier_targets: npt.NDArray[np.float32] | None = None
 
     @classmethod
     def of(cls, dataset: Dataset, per_epoch: int | None = None) -> Source:
@@ -84,6 +88,12 @@ def network_sources(own: Dataset, extra_sources: ExtraSources, shares: Shares) -
     available = {name: share for name, share in shares.items() if name in extra_sources}
     extra = [Source.of(extra_sources[name], share.per_epoch) for name, share in available.items()]
     return [Source.of(own), *extra]
+
+
+def outlier_source(images: Dataset, per_epoch: int, seed: int) -> Source:
+    """Outliers made from the images that a network is trained on, several epochs' worth of them."""
+    outliers = make_outliers(images, _OUTLIER_EPOCHS * per_epoch, seed)
+    return Source(outliers.glyphs, np.zeros(len(outliers.glyphs), np.int64), per_epoch, outliers.targets)
 
 
 def head_images(own: Dataset, extra_sources: ExtraSources, shares: Shares, seed: int) -> Dataset:

@@ -22,7 +22,7 @@ from akshar.model.extractor import Features
 from akshar.model.manifest import ClassEntry
 from akshar.model.recognizer import Recognizer
 from training.data.dataset import Dataset
-from training.data.sources import Shares, head_images, network_sources
+from training.data.sources import SPLITS, Shares, head_images, network_sources, outlier_source
 from training.data.splits import Task
 from training.models import network
 from training.models.calibration import calibrate
@@ -91,9 +91,14 @@ def fit(task: Task, recipe: Recipe, seed: int, work: Path, log: Log = print, ver
         log: called with each line of progress.
         verbose: Keras's: 1 for a bar, 2 for a line per epoch, 0 for silence.
     """
+    sources = network_sources(task.train, task.extra_sources, recipe.extra_sources)
+    if recipe.outliers:
+        handwritten = {name: share for name, share in recipe.extra_sources.items() if name in SPLITS}
+        images = head_images(task.train, task.extra_sources, handwritten, seed)
+        sources.append(outlier_source(images, recipe.outliers, seed))
     log(f"Training the network on {len(task.train):,} images, with {len(task.validation):,} for validation.")
     classifier = network.train(
-        network_sources(task.train, task.extra_sources, recipe.extra_sources),
+        sources,
         (task.validation.glyphs, task.validation.joint),
         recipe,
         seed,

@@ -19,6 +19,7 @@ from keras import layers
 from akshar.imaging.glyph import SIZE
 from akshar.model.classes import JOINT_CLASSES
 from training.data.augment import Augmentation, Batch
+from training.data.outliers import OUTLIER_CLASSES
 from training.data.sources import Labels, Source
 from training.models.history import HISTORY, RunError, read_history
 from training.models.layers import Layers, training_dtype
@@ -32,11 +33,12 @@ _NECK: Final = 64
 """Channels to which a residual network is narrowed, so that the dense layer does not hold most of its weights."""
 
 
-def build(recipe: Recipe, *, fused: bool = False, dtype: str = "float32") -> keras.Model:
-    """The classifier: glyphs (n, 32, 32, 1) to logits (n, 58), after three stages of convolutions.
+def build(recipe: Recipe, outputs: int = JOINT_CLASSES, *, fused: bool = False, dtype: str = "float32") -> keras.Model:
+    """The classifier: glyphs (n, 32, 32, 1) to logits (n, outputs), after three stages of convolutions.
 
     Args:
         recipe: see `Recipe`.
+        outputs: the 58 classes, and those of outliers while it is trained.
         fused: see `Layers`.
         dtype: of all but the last layers, which compute in single precision: the loss compares close cosines.
     """
@@ -50,9 +52,9 @@ def build(recipe: Recipe, *, fused: bool = False, dtype: str = "float32") -> ker
     if recipe.cosine:
         unit = keras.constraints.UnitNorm(axis=0)
         x = layers.UnitNormalization(dtype="float32")(x)
-        x = layers.Dense(JOINT_CLASSES, use_bias=False, kernel_constraint=unit, dtype="float32")(x)
+        x = layers.Dense(outputs, use_bias=False, kernel_constraint=unit, dtype="float32")(x)
         return keras.Model(glyph, layers.Rescaling(recipe.cosine, dtype="float32", name="logits")(x), name="akshar")
-    return keras.Model(glyph, layers.Dense(JOINT_CLASSES, dtype="float32", name="logits")(x), name="akshar")
+    return keras.Model(glyph, layers.Dense(outputs, dtype="float32", name="logits")(x), name="akshar")
 
 
 def _plain(x: keras.KerasTensor, recipe: Recipe, make: Layers) -> keras.KerasTensor:
@@ -101,7 +103,10 @@ class AugmentedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self._sources, self._augmentation = sources, augmentation
         self._batch, self._seed = batch, seed
         self._glyphs = np.concatenate([source.glyphs for source in sources])
-        self._targets = one_hot(np.concatenate([source.joint for source in sources]))
+        has_outliers = any(source.outlier_targets is not None for source in sources)
+        self.outputs = JOINT_CLASSES + has_outliers * OUTLIER_CLASSES
+        # Hundreds of numbers for each image, halves and ones.
+        self._targets = np.concatenate([_targets(source, self.outputs).astype(np.float16) for source in sources])
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
@@ -119,7 +124,7 @@ class AugmentedBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def __getitem__(self, index: int) -> tuple[npt.NDArray[np.float32], Targets]:
         rows = self._order[index * self._batch : (index + 1) * self._batch]
         rng = np.random.default_rng([self._seed, self._epoch, index])
-        return self._augmentation(self._glyphs[rows], rng)[..., None], self._targets[rows]
+        return self._augmentation(self._glyphs[rows], rng)[..., None], self._targets[rows].astype(np.float32)
 
 
 def train(
@@ -144,7 +149,7 @@ def train(
     keras.utils.set_random_seed(seed)
     batches = AugmentedBatches(training, recipe.augmentation, recipe.batch, seed)
     # The same weights in faster layers; what is returned is the plain network.
-    learner = build(recipe, fused=True, dtype=training_dtype())
+    learner = build(recipe, batches.outputs, fused=True, dtype=training_dtype())
     learner.compile(
         optimizer=one_cycle(recipe, len(batches)),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing),
@@ -152,7 +157,9 @@ def train(
     )
     fit(learner, batches, validation, recipe.epochs, folder, verbose)
     classifier = build(recipe)
-    classifier.set_weights(learner.get_weights())
+    weights = learner.get_weights()
+    last = len(weights) - len(classifier.layers[-1].weights or classifier.layers[-2].weights)
+    classifier.set_weights([*weights[:last], *(weight[..., :JOINT_CLASSES] for weight in weights[last:])])
     return classifier
 
 
@@ -172,7 +179,7 @@ def fit(
     history, best = folder / HISTORY, folder / "best.weights.h5"
     classifier.fit(
         batches,
-        validation_data=(validation[0][..., None], one_hot(validation[1])),
+        validation_data=(validation[0][..., None], one_hot(validation[1], batches.outputs)),
         validation_batch_size=512,
         epochs=epochs,
         verbose=verbose,
@@ -222,9 +229,16 @@ def one_cycle(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimize
     return optimizer
 
 
-def one_hot(joint: Labels) -> Targets:
-    """Joint indices (n,) as targets (n, 58)."""
-    return np.eye(JOINT_CLASSES, dtype=np.float32)[joint]
+def one_hot(joint: Labels, outputs: int = JOINT_CLASSES) -> Targets:
+    """Joint indices (n,) as targets (n, outputs)."""
+    return np.eye(JOINT_CLASSES, outputs, dtype=np.float32)[joint]
+
+
+def _targets(source: Source, outputs: int) -> Targets:
+    """What a network with so many outputs shall say of a source's images, shape (n, outputs)."""
+    if source.outlier_targets is None:
+        return one_hot(source.joint, outputs)
+    return np.pad(source.outlier_targets, ((0, 0), (JOINT_CLASSES, 0)))
 
 
 def _min_loss(history: Path) -> float | None:
