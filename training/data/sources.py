@@ -19,7 +19,7 @@ from training.data.outliers import make_outliers
 
 Labels = npt.NDArray[np.int64]
 
-TEST_SHARE: Final = 0.1
+DHCD_TEST_SHARE: Final = 0.1
 """The share of DHCD that is held out where the rest is trained on."""
 VALIDATION_PER_CLASS: Final = 40
 """Images of each class of DHCD to validate on: about as many as of NHCD and of Dongre and Mankar."""
@@ -130,7 +130,7 @@ class Parts:
 
 def split_dhcd(dhcd: Dataset) -> Parts:
     """A tenth of each class of DHCD to test on, and `VALIDATION_PER_CLASS` images of the others to validate on."""
-    rest, test = train_test_split(np.arange(len(dhcd)), test_size=TEST_SHARE, stratify=dhcd.joint, random_state=1)
+    rest, test = train_test_split(np.arange(len(dhcd)), test_size=DHCD_TEST_SHARE, stratify=dhcd.joint, random_state=1)
     rest = dhcd[np.sort(rest)]
     validation = sample(rest, VALIDATION_PER_CLASS, seed=1)
     return Parts(rest[~np.isin(rest.name, validation.name)], validation, dhcd[np.sort(test)])
