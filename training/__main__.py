@@ -27,7 +27,7 @@ from training.console import (
 )
 from training.data import splits
 from training.data.label_errors import LABEL_ERRORS, add_label_errors
-from training.data.sources import SPLITS, SourceName, read_data_sets, read_drawn, sample
+from training.data.sources import SPLITS, read_data_sets, read_drawn, sample
 from training.data.splits import PROTOCOLS, ProtocolName
 from training.evaluation import protocol as protocols
 from training.evaluation import runs
@@ -64,6 +64,9 @@ BASELINES: Final[dict[BaselineName, str]] = {
 Data = Annotated[Path, typer.Option(help="NHCD, as a zip file or an extracted folder.")]
 OthersOption = Annotated[
     Path | None, typer.Option("--others", help="Folder of dhcd-train.zip and dongre-mankar.zip; by default the data's.")
+]
+LeftOut = Annotated[
+    Literal["dhcd", "dongre-mankar"] | None, typer.Option("--leave-out", help="A data set to score, not to train on.")
 ]
 FontsOption = Annotated[Path, typer.Option("--fonts", help="Folder of the fonts that `make fonts` downloads.")]
 Cluster = Annotated[str | None, typer.Option(help="Address of a Dask scheduler to run the grid searches on.")]
@@ -141,9 +144,7 @@ def ablation(
     change: Annotated[str, typer.Option(help="What is changed, in words.")] = "",
     recipe: Annotated[RecipeName, typer.Option(help="The recipe to change.")] = "quick",
     settings: Annotated[list[str] | None, typer.Option("--set", help="NAME=JSON, as in augmentation.grow=1.5.")] = None,
-    left_out: Annotated[
-        SourceName | None, typer.Option("--leave-out", help="A data set that is not trained on, but scored.")
-    ] = None,
+    left_out: LeftOut = None,
     others: OthersOption = None,
     fonts: FontsOption = FONTS,
     results: Annotated[Path, typer.Option(help="Folder of the ablations.")] = EXPERIMENTS,
@@ -157,8 +158,7 @@ def ablation(
         fail(f"--set: {error}")
     with reporting_errors():
         ablations = import_optional("evaluation.ablation")
-        sets = read_data_sets(SPLITS, others or data.parent, read)
-        drawn = read_drawn(chosen.extra_sources, fonts)
+        sets, drawn = read_data_sets(SPLITS, others or data.parent, read), read_drawn(chosen.extra_sources, fonts)
         folder = work / f"ablation-{name}"
         result = ablations.run_ablation(read(data), sets, drawn, chosen, left_out, folder, log, verbosity())
     ablations.save(name, change, result, results)

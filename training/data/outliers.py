@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from akshar.imaging.glyph import BORDER, INNER, SIZE, Glyph, Glyphs
+from akshar.imaging.normalize import normalize
 from akshar.model.classes import JOINT_CLASSES, joint_index
 from training.data.dataset import Dataset
 
@@ -37,8 +38,6 @@ _INK: Final = 0.3
 _MIN_SIDE: Final = 4
 """Pixels of ink that a piece must have in either direction."""
 _MIN_MEAN: Final = 0.03
-_MIN_ASPECT: Final = 1 / 3
-"""The narrower side counts as at least this share of the longer, as in `akshar.imaging.normalize`."""
 
 
 def beside(a: Glyph, b: Glyph, rng: np.random.Generator) -> Made:
@@ -130,9 +129,5 @@ def _framed(page: Ink) -> Glyph | None:
     if min(len(rows), len(columns)) < _MIN_SIDE:
         return None
     ink = page[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    missing = [max(0, round(max(ink.shape) * _MIN_ASPECT) - side) for side in ink.shape]
-    ink = np.pad(ink, [(pixels // 2, pixels - pixels // 2) for pixels in missing])
-    smaller = min(ink.shape) > INNER
-    inner = cv2.resize(ink, (INNER, INNER), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
-    glyph: Glyph = np.pad(inner / max(float(inner.max()), _INK), BORDER)
-    return glyph if glyph.mean() > _MIN_MEAN else None
+    normalized = normalize(np.ascontiguousarray(255 * ink, np.uint8))
+    return None if normalized is None or normalized[0].mean() <= _MIN_MEAN else normalized[0]

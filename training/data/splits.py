@@ -139,16 +139,18 @@ def _across(nhcd: Dataset, others: Others, part: str) -> Task:
     return Task(train_on[train], train_on[validation], test_on)
 
 
-def _left_out(nhcd: Dataset, others: Others, part: str) -> Task:
+def all_parts(nhcd: Dataset, others: Others) -> dict[str, Parts]:
+    """The parts of all data sets by name, NHCD's as in `published`."""
     rows = published(nhcd)
     own = Parts(nhcd[rows.train], nhcd[rows.validation], nhcd[rows.test])
-    if part == "nhcd":
-        test, own = own.test, others["dongre-mankar"]
-        others = {"dhcd": others["dhcd"]}
-    else:
-        test = next(parts.test for name, parts in others.items() if name == part)
-        others = {name: parts for name, parts in others.items() if name != part}
-    return make_task(own.train, own.validation, test, others)
+    return {"nhcd": own, **{str(name): parts for name, parts in others.items()}}
+
+
+def _left_out(nhcd: Dataset, others: Others, part: str) -> Task:
+    parts = all_parts(nhcd, others)
+    own = parts["dongre-mankar" if part == "nhcd" else "nhcd"]
+    rest = {name: other for name, other in others.items() if name != part and other is not own}
+    return make_task(own.train, own.validation, parts[part].test, rest)
 
 
 ProtocolName = Literal["published", "hcr-net", "writers", "cross", "left-out"]

@@ -7,6 +7,7 @@ data set: a network that was trained on a wrong label would confirm it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -16,13 +17,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from akshar.model.extractor import Features
-from training.data import splits
 from training.data.dataset import Dataset, concatenate
 from training.data.label_errors import LabelError, read_label_errors
-from training.data.sources import SPLITS, SourceName, network_sources, read_data_sets, read_drawn
-from training.data.splits import PROTOCOLS
-from training.models import network
+from training.data.sources import SPLITS, SourceName, read_data_sets, read_drawn
+from training.data.splits import PROTOCOLS, all_parts
 from training.models.export import keras_features
+from training.models.fit import train_classifier
+from training.models.network import freeze
 from training.recipe import RECIPES
 
 _SEED: Final = 1
@@ -60,22 +61,11 @@ def suspect(
     errors = [error for error in read_label_errors() if error.data_set != data_set]
     sets = read_data_sets(SPLITS, others, read, errors)
     task = PROTOCOLS["left-out"].task(own, sets, data_set)
-    sources = {**task.extra_sources, **read_drawn(recipe.extra_sources, fonts)}
-    log(f"Training the network without {data_set}.")
-    classifier = network.train(
-        network_sources(task.train, sources, recipe.extra_sources),
-        (task.validation.glyphs, task.validation.joint),
-        recipe,
-        _SEED,
-        work / f"label-errors-{data_set}",
-        verbose,
-    )
-    if data_set == "nhcd":
-        split = splits.published(own)
-        images = own[np.sort(np.concatenate([split.train, split.validation]))]
-    else:
-        images = concatenate([sets[data_set].train, sets[data_set].validation])
-    return images, find_label_errors(data_set, images, keras_features(network.freeze(classifier), images.glyphs))
+    task = replace(task, extra_sources={**task.extra_sources, **read_drawn(recipe.extra_sources, fonts)})
+    classifier = train_classifier(task, recipe, _SEED, work / f"label-errors-{data_set}", log, verbose)
+    parts = all_parts(own, sets)[data_set]
+    images = concatenate([parts.train, parts.validation])
+    return images, find_label_errors(data_set, images, keras_features(freeze(classifier), images.glyphs))
 
 
 def find_label_errors(data_set: str, images: Dataset, features: Features) -> list[LabelError]:

@@ -80,6 +80,20 @@ class FittedModel:
         }
 
 
+def train_classifier(
+    task: Task, recipe: Recipe, seed: int, work: Path, log: Log = print, verbose: int = 1
+) -> keras.Model:
+    """Train a recipe's network on a task; see `fit`."""
+    sources = network_sources(task.train, task.extra_sources, recipe.extra_sources)
+    if recipe.outliers:
+        handwritten = {name: share for name, share in recipe.extra_sources.items() if name in SPLITS}
+        images = head_images(task.train, task.extra_sources, handwritten, seed)
+        sources.append(outlier_source(images, recipe.outliers, seed))
+    log(f"Training the network on {len(task.train):,} images, with {len(task.validation):,} for validation.")
+    validation = task.validation.glyphs, task.validation.joint
+    return network.train(sources, validation, recipe, seed, work, verbose)
+
+
 def fit(task: Task, recipe: Recipe, seed: int, work: Path, log: Log = print, verbose: int = 1) -> FittedModel:
     """Train a recipe's network on a task, then fit and calibrate a head for every family of its training part.
 
@@ -91,20 +105,7 @@ def fit(task: Task, recipe: Recipe, seed: int, work: Path, log: Log = print, ver
         log: called with each line of progress.
         verbose: Keras's: 1 for a bar, 2 for a line per epoch, 0 for silence.
     """
-    sources = network_sources(task.train, task.extra_sources, recipe.extra_sources)
-    if recipe.outliers:
-        handwritten = {name: share for name, share in recipe.extra_sources.items() if name in SPLITS}
-        images = head_images(task.train, task.extra_sources, handwritten, seed)
-        sources.append(outlier_source(images, recipe.outliers, seed))
-    log(f"Training the network on {len(task.train):,} images, with {len(task.validation):,} for validation.")
-    classifier = network.train(
-        sources,
-        (task.validation.glyphs, task.validation.joint),
-        recipe,
-        seed,
-        work,
-        verbose,
-    )
+    classifier = train_classifier(task, recipe, seed, work, log, verbose)
     return fit_heads(classifier, task, recipe.search, seed, log, recipe.extra_sources)
 
 

@@ -157,9 +157,9 @@ def train(
     )
     fit(learner, batches, validation, recipe.epochs, folder, verbose)
     classifier = build(recipe)
-    weights = learner.get_weights()
-    last = len(weights) - len(classifier.layers[-1].weights or classifier.layers[-2].weights)
-    classifier.set_weights([*weights[:last], *(weight[..., :JOINT_CLASSES] for weight in weights[last:])])
+    # Only the last layer is wider, by the classes of outliers.
+    pairs = zip(learner.get_weights(), classifier.get_weights(), strict=True)
+    classifier.set_weights([learnt[..., : own.shape[-1]] for learnt, own in pairs])
     return classifier
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from akshar.model.classes import CATALOGUE, JOINT_CLASSES
+from training.data.splits import PROTOCOLS
 from training.evaluation import metrics
 from training.evaluation.runs import Run
 from training.recipe import RECIPES
@@ -99,10 +100,9 @@ def group_by_protocol(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:
             name = f"{run.protocol} {run.part}" if run.protocol in ("cross", "left-out") else run.protocol
             groups[name, run.method].append(run)
     recipes = tuple(RECIPES)
-    order = (
-        *("left-out dongre-mankar", "left-out dhcd", "left-out nhcd"),
-        *("published", "hcr-net", "writers", "cross nhcd-dhcd", "cross dhcd-nhcd", "dhcd", "dongre-mankar"),
-    )
+    left_out = tuple(f"left-out {part}" for part in PROTOCOLS["left-out"].parts)
+    within = ("published", "hcr-net", "writers", "cross nhcd-dhcd", "cross dhcd-nhcd", "dhcd", "dongre-mankar")
+    order = left_out + within
     return {key: groups[key] for key in sorted(groups, key=lambda key: (order.index(key[0]), recipes.index(key[1])))}
 
 
